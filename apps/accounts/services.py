@@ -1,0 +1,89 @@
+"""Writes about users. Each acts in the schema that the caller has entered."""
+
+import secrets
+import uuid
+from dataclasses import dataclass
+
+from allauth.account.models import EmailAddress
+from django.contrib.auth.hashers import make_password
+from django.contrib.sessions.models import Session
+from django.db import transaction
+
+from apps.accounts.models import User
+
+
+@dataclass(frozen=True)
+class NewUser:
+    """What is known about a user to be made. `password_hash` empty: none can sign in with one yet."""
+
+    username: str
+    email: str
+    full_name: str = ""
+    password_hash: str = ""
+
+
+@transaction.atomic
+def create_administrator(*, new: NewUser) -> User:
+    """Make a tenant's administrator, or return the one of that name who is there.
+
+    Returning the existing one is what lets provisioning be resumed.
+    """
+    existing = User.objects.filter(username=new.username).first()
+    if existing:
+        return existing
+    user = User.objects.create(
+        username=new.username,
+        email=new.email,
+        full_name=new.full_name,
+        role=User.Role.ADMINISTRATOR,
+        password=new.password_hash or make_password(None),
+    )
+    _register_address(user=user)
+    return user
+
+
+@transaction.atomic
+def create_operator(*, username: str, email: str) -> User:
+    """Make an operator without a password, or return the one of that name who is there."""
+    user, created = User.objects.get_or_create(
+        username=username,
+        defaults={"email": email, "is_staff": True, "is_superuser": True, "password": make_password(None)},
+    )
+    if created:
+        _register_address(user=user)
+    return user
+
+
+def _register_address(*, user: User) -> None:
+    if user.email:
+        EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+
+
+def deactivate_user(*, user: User) -> None:
+    """Keep the user but end every session and refuse every sign-in."""
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    end_sessions(user_id=user.pk)
+
+
+@transaction.atomic
+def erase_user(*, user: User) -> None:
+    """Remove the user and what is theirs in this schema, and nothing in any other."""
+    end_sessions(user_id=user.pk)
+    EmailAddress.objects.filter(user_id=user.pk).delete()
+    user.groups.clear()
+    user.user_permissions.clear()
+    # Not `.delete()`: the collector would look for rows in tables of other schemas.
+    User.objects.filter(pk=user.pk)._raw_delete(using=User.objects.db)
+
+
+def end_sessions(*, user_id: uuid.UUID) -> None:
+    """Delete every session of this user in the present schema."""
+    for session in Session.objects.iterator():
+        if session.get_decoded().get("_auth_user_id") == str(user_id):
+            session.delete()
+
+
+def random_password_hash() -> str:
+    """A hash of a password nobody has seen: `admin-password` absent means a random one."""
+    return make_password(secrets.token_urlsafe(32))

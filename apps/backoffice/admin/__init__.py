@@ -1,0 +1,5 @@
+"""The operator's lists and pages, one module per noun. Django's autodiscovery imports this package."""
+
+from apps.backoffice.admin import alerts, audit, events, operators, plans, prices, subscriptions, tenants
+
+__all__ = ["alerts", "audit", "events", "operators", "plans", "prices", "subscriptions", "tenants"]

@@ -1,0 +1,28 @@
+"""The audit: who did what and why."""
+
+from django.contrib import admin
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from apps.audit.models import Entry
+from apps.backoffice.base import ReadOnlyModelAdmin
+from apps.backoffice.site import site
+from apps.backoffice.tenant_page import shown
+
+
+@admin.register(Entry, site=site)
+class EntryAdmin(ReadOnlyModelAdmin):
+    list_display = ("at", "action", "subject", "what_changed", "reason", "actor_kind", "actor_label")
+    list_display_links = ("at", "action")
+    list_filter = ("actor_kind", "action")
+    search_fields = ("subject", "action", "actor_label", "reason")
+    search_help_text = "Subject, action, actor or reason"
+    fields = ("at", "action", "subject", "what_changed", "reason", "actor_kind", "actor_label", "before", "after")
+    readonly_fields = ("what_changed",)
+    empty_title = "Nothing has been done yet"
+    empty_text = "Every change, by a person, a command, Stripe or the clock, leaves an entry here."
+
+    @display(description="Change")
+    def what_changed(self, entry: Entry) -> SafeString:
+        return render_to_string("backoffice/includes/changed.html", {"changed": shown(entry).changed})

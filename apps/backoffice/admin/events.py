@@ -1,0 +1,32 @@
+"""The event inbox: what Stripe told, and how far each is."""
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from apps.backoffice import badges
+from apps.backoffice.base import ReadOnlyModelAdmin
+from apps.backoffice.site import site
+from apps.billing.models import Event
+
+
+@admin.register(Event, site=site)
+class EventAdmin(ReadOnlyModelAdmin):
+    list_display = ("event_id", "type", "shown_state", "object_id", "customer_id", "attempts", "error", "received_at")
+    list_filter = ("state", "type")
+    search_fields = ("event_id", "customer_id", "object_id")
+    search_help_text = "Event, customer or object"
+    fields = (
+        *("event_id", "type", "shown_state", "object_id", "customer_id", "account_id", "livemode", "api_version"),
+        *("happened_at", "received_at", "work", "attempts", "error", "retry_at", "finished_at"),
+    )
+    readonly_fields = ("shown_state",)
+    empty_title = "No event has come in"
+    empty_text = (
+        "Stripe sends them to /stripe/webhook/ on this host once an endpoint is set up there; "
+        "manage.py stripe_catch_up reads those that were missed."
+    )
+
+    @display(description="State", ordering="state")
+    def shown_state(self, event: Event) -> SafeString:
+        return badges.event(event.state)

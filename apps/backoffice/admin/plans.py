@@ -1,0 +1,49 @@
+"""Plans: the versions that were published from the prices' metadata, and what each grants."""
+
+from django.contrib import admin
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from apps.backoffice.base import ReadOnlyModelAdmin
+from apps.backoffice.site import site
+from apps.plans.models import PlanVersion
+
+
+@admin.register(PlanVersion, site=site)
+class PlanVersionAdmin(ReadOnlyModelAdmin):
+    list_display = ("shown_ref", "plan_name", "price", "limits", "tenants", "published_at")
+    search_fields = ("plan__key", "plan__name", "plan__price_id")
+    search_help_text = "Plan or price"
+    list_select_related = ("plan",)
+    fields = ("shown_ref", "plan_name", "price", "limits", "tenants", "published_at")
+    readonly_fields = ("shown_ref", "plan_name", "price", "limits", "tenants")
+    empty_title = "No plan yet"
+    empty_text = "Every managed price of Stripe becomes one; its metadata max-<entity> become its limits."
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
+        counted = super().get_queryset(request).annotate(held_by=Count("planassignment__tenant", distinct=True))
+        return counted.prefetch_related("allowances__feature")
+
+    @display(description="Version", ordering="plan__key")
+    def shown_ref(self, version: PlanVersion) -> SafeString:
+        return format_html("<code>{}</code>", version.ref)
+
+    @display(description="Plan", ordering="plan__name")
+    def plan_name(self, version: PlanVersion) -> str:
+        return version.plan.name
+
+    @display(description="Stripe price", ordering="plan__price_id")
+    def price(self, version: PlanVersion) -> SafeString:
+        return format_html("<code>{}</code>", version.plan.price_id)
+
+    @display(description="Limits (anything else is unlimited)", empty_value="Everything is unlimited")
+    def limits(self, version: PlanVersion) -> SafeString:
+        lines = ((each.feature.name, f"{each.limit:,}") for each in version.allowances.all())
+        return format_html_join("", '<span class="op-limit">{} <b>{}</b></span> ', lines)
+
+    @display(description="Held by", ordering="held_by")
+    def tenants(self, version: PlanVersion) -> str:
+        return f"{version.held_by:,} tenant{'' if version.held_by == 1 else 's'}"

@@ -1,0 +1,98 @@
+"""Tenants: the list, and the page of one with its actions."""
+
+from functools import partial
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from apps.backoffice import badges
+from apps.backoffice.base import OperatorModelAdmin
+from apps.backoffice.site import site
+from apps.backoffice.tenant_actions import TENANT_ACTIONS
+from apps.backoffice.tenant_page import tenant_page
+from apps.core import clock
+from apps.tenants.models import Tenant
+
+
+@admin.register(Tenant, site=site)
+class TenantAdmin(OperatorModelAdmin):
+    list_display = ("tenant_id", "shown_name", "shown_state", "shown_provisioning", "plans", "customer", "created_at")
+    list_filter = ("state", "provisioning")
+    search_fields = ("tenant_id", "name", "stripe_customer_id")
+    search_help_text = "Id, name or Stripe customer"
+    empty_title = "No tenant yet"
+    empty_text = (
+        "A tenant appears when a subscription to a managed price gets the metadata tenant-id in Stripe, "
+        "or with manage.py tenant_create ID."
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        return super().get_queryset(request).prefetch_related("assignments__version__plan")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Tenant | None = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        actions = [
+            path(f"<uuid:object_id>/{name}/", self._wrapped(view), name=f"tenant_{name}")
+            for name, view in TENANT_ACTIONS.items()
+        ]
+        return [*actions, *super().get_urls()]
+
+    def _wrapped(self, view: Any) -> Any:
+        return self.admin_site.admin_view(view.as_view(model_admin=self))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        tenant = self.get_object(request, object_id)
+        if tenant is None:
+            raise Http404
+        if not self.has_view_permission(request, tenant):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": str(tenant),
+            "opts": self.opts,
+            "original": tenant,
+            "page": tenant_page(tenant=tenant, now=clock.now()),
+            "badges": badges,
+            "can_act": self.has_change_permission(request, tenant),
+            "now": clock.now(),
+        }
+        return TemplateResponse(request, "backoffice/tenant.html", context)
+
+    @display(description="Name", ordering="name")
+    def shown_name(self, tenant: Tenant) -> str:
+        return tenant.name
+
+    @display(description="State", ordering="state")
+    def shown_state(self, tenant: Tenant) -> SafeString:
+        if not tenant.state_description:
+            return badges.state(tenant.state)
+        return format_html('{} <span class="op-why">{}</span>', badges.state(tenant.state), tenant.state_description)
+
+    @display(description="Provisioning", ordering="provisioning")
+    def shown_provisioning(self, tenant: Tenant) -> SafeString:
+        return badges.provisioning(tenant.provisioning)
+
+    @display(description="Plans", empty_value="–")
+    def plans(self, tenant: Tenant) -> SafeString:
+        refs = sorted({each.version.ref for each in tenant.assignments.all()})
+        return format_html_join(" ", "<code>{}</code>", ((ref,) for ref in refs))
+
+    @display(description="Stripe customer", ordering="stripe_customer_id", empty_value="–")
+    def customer(self, tenant: Tenant) -> SafeString | None:
+        code = partial(format_html, "<code>{}</code>")
+        return code(tenant.stripe_customer_id) if tenant.stripe_customer_id else None

@@ -1,0 +1,78 @@
+"""Statuses as a word with an icon; the colour only repeats it."""
+
+from dataclasses import dataclass
+
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from apps.audit.models import Alert
+from apps.billing.models import Event
+from apps.plans.models import Subscription
+from apps.tenants.models import Provisioning, State
+
+
+@dataclass(frozen=True)
+class Look:
+    """A Material symbol and one of unfold's variants."""
+
+    icon: str
+    variant: str
+
+
+QUIET = Look("circle", "default")
+STATES = {
+    State.REQUESTED: Look("schedule", "default"),
+    State.APPROVED: Look("check_circle", "success"),
+    State.FLAGGED: Look("flag", "warning"),
+    State.SUSPENDED: Look("pause_circle", "danger"),
+    State.REJECTED: Look("block", "danger"),
+}
+PROVISIONING = {
+    Provisioning.PENDING: Look("schedule", "default"),
+    Provisioning.RUNNING: Look("progress_activity", "info"),
+    Provisioning.READY: Look("check_circle", "success"),
+    Provisioning.FAILED: Look("error", "danger"),
+}
+OUTCOMES = {
+    Subscription.Outcome.BOUND: Look("link", "success"),
+    Subscription.Outcome.WAITING: Look("schedule", "info"),
+    Subscription.Outcome.UNMANAGED: Look("visibility_off", "default"),
+    Subscription.Outcome.INCOMPLETE: Look("hourglass_empty", "default"),
+    Subscription.Outcome.REFUSED: Look("block", "danger"),
+}
+EVENTS = {
+    Event.State.PENDING: Look("schedule", "info"),
+    Event.State.DONE: Look("check_circle", "success"),
+    Event.State.IGNORED: Look("visibility_off", "default"),
+}
+
+
+def badge(word: str, look: Look = QUIET) -> SafeString:
+    """One status, to be put into a cell or a page."""
+    context = {"text": word, "icon": look.icon, "variant": look.variant, "class": "op-badge"}
+    return render_to_string("unfold/helpers/label.html", context)
+
+
+def state(value: str) -> SafeString:
+    """A tenant's state."""
+    return badge(State(value).label, STATES[State(value)])
+
+
+def provisioning(value: str) -> SafeString:
+    """How far a tenant's provisioning is."""
+    return badge(Provisioning(value).label, PROVISIONING[Provisioning(value)])
+
+
+def outcome(value: str) -> SafeString:
+    """What came of a subscription."""
+    return badge(Subscription.Outcome(value).label, OUTCOMES[Subscription.Outcome(value)])
+
+
+def event(value: str) -> SafeString:
+    """How far an event of the inbox is."""
+    return badge(Event.State(value).label, EVENTS[Event.State(value)])
+
+
+def alert(value: Alert) -> SafeString:
+    """Whether an alert's cause is still there."""
+    return badge("Cleared", Look("check_circle", "success")) if value.cleared_at else badge("Open", Look("error", "danger"))

@@ -1,0 +1,60 @@
+"""What the first page of the operator's admin shows, as data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count
+
+from apps.audit.models import Alert
+from apps.billing.models import Event
+from apps.tenants.models import Provisioning, State, Tenant
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class StateCount:
+    """How many tenants are in one state."""
+
+    state: State
+    tenants: int
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The installation at one moment."""
+
+    states: tuple[StateCount, ...]
+    tenants: int
+    unready: tuple[Tenant, ...]
+    open_alerts: int
+    alerts: Sequence[Alert]
+    pending_events: int
+    oldest_pending: Event | None
+    events: Sequence[Event]
+    now: datetime
+
+
+def overview(*, now: datetime) -> Overview:
+    """Count and list what an operator looks at first."""
+    states = _states()
+    pending = Event.objects.filter(state=Event.State.PENDING)
+    alerts = Alert.objects.open()
+    return Overview(
+        states=states,
+        tenants=sum(each.tenants for each in states),
+        unready=tuple(Tenant.objects.filter(provisioning=Provisioning.FAILED)[:SHOWN]),
+        open_alerts=alerts.count(),
+        alerts=alerts[:SHOWN],
+        pending_events=pending.count(),
+        oldest_pending=pending.order_by("received_at").first(),
+        events=Event.objects.all()[:SHOWN],
+        now=now,
+    )
+
+
+def _states() -> tuple[StateCount, ...]:
+    found = Tenant.objects.order_by().values_list("state").annotate(tenants=Count("pk"))
+    counts = dict(found)
+    return tuple(StateCount(state=state, tenants=counts.get(state, 0)) for state in State)

@@ -1,0 +1,50 @@
+"""The operator's site: who may enter it, and what its pages may load."""
+
+from collections.abc import Callable
+from typing import Any
+
+from allauth.account import views as allauth
+from allauth.account.decorators import secure_admin_login
+from csp.decorators import csp_update
+from django.contrib.admin import AdminSite
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from unfold.sites import UnfoldAdminSite
+
+from apps.backoffice.overview import overview
+from apps.core import clock
+
+# Alpine evaluates the expressions in unfold's attributes, and unfold and htmx write <style> elements.
+# Nowhere else is either allowed.
+WHAT_UNFOLD_NEEDS = {
+    "script-src": ["'self'", "'unsafe-eval'"],
+    "style-src": ["'self'", "'unsafe-inline'"],
+}
+
+
+class OperatorSite(UnfoldAdminSite):
+    """Unfold's admin site behind the sign-in that everybody uses, second factor included."""
+
+    index_template = "backoffice/index.html"
+    index_title = "Overview"
+    empty_value_display = "–"
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        return csp_update(WHAT_UNFOLD_NEEDS)(super().admin_view(view, cacheable))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Send strangers to the ordinary sign-in, and tell those who are no operators."""
+        return secure_admin_login(super().login)(request, extra_context)
+
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return allauth.logout(request)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return redirect("account_change_password")
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
+        return super().index(request, {"overview": overview(now=clock.now()), **(extra_context or {})})
+
+
+site: AdminSite = OperatorSite(name="admin")

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    name = "apps.billing"
+
+    def ready(self) -> None:
+        from apps.billing import checks, mirror  # noqa: F401
+
+        mirror.keep_the_mirror_offline()

@@ -1,0 +1,27 @@
+"""What can go wrong between Stripe and here."""
+
+from apps.core.errors import TenantryError
+
+
+class StripeUnavailable(TenantryError):
+    """Stripe could not be reached or did not answer as it should."""
+
+
+class StripeRefused(TenantryError):
+    """Stripe refused the request."""
+
+
+class WrongAccount(TenantryError):
+    """The key belongs to another Stripe account or mode than this installation."""
+
+
+class BadSignature(TenantryError):
+    """The event is not signed with this endpoint's secret."""
+
+
+class BadEvent(TenantryError):
+    """The body is not a Stripe event."""
+
+
+class StripeMissing(StripeRefused):
+    """Stripe has no such object."""

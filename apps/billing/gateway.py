@@ -1,0 +1,241 @@
+"""Every call to Stripe.
+
+Nothing of the `stripe` library leaves this module: callers get plain scrubbed
+dictionaries (for the mirror) or the values of `types`. No function here may be
+called inside a transaction.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import stripe
+from django.conf import settings
+from django.db import connection
+
+from apps.billing.errors import StripeMissing, StripeRefused, StripeUnavailable
+from apps.billing.secrets import PASSWORD_KEY, scrubbed, take_password
+from apps.billing.types import Secret
+
+PAGE = 100
+Raw = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CustomerFetch:
+    """Everything about one customer that the mirror keeps, as Stripe told it at one time."""
+
+    customer: Raw
+    subscriptions: tuple[Raw, ...]
+    open_invoices: tuple[Raw, ...]
+    passwords: dict[str, Secret] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class AccountInfo:
+    """The account that the key belongs to."""
+
+    id: str
+    raw: Raw = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EventHead:
+    """What is kept of an event: what it is about, never what it says."""
+
+    event_id: str
+    type: str
+    object_id: str
+    customer_id: str
+    product_id: str
+    account_id: str
+    api_version: str
+    livemode: bool
+    created: int
+
+
+@cache
+def client() -> stripe.StripeClient:
+    """The one client, with its address, version and patience from the settings."""
+    return stripe.StripeClient(
+        settings.STRIPE_SECRET_KEY,
+        stripe_version=settings.STRIPE_API_VERSION,
+        base_addresses={"api": settings.STRIPE_API_BASE},
+        max_network_retries=2,
+        http_client=stripe.RequestsClient(timeout=settings.STRIPE_TIMEOUT_SECONDS),
+    )
+
+
+@contextmanager
+def _calling() -> Iterator[None]:
+    """Translate Stripe's errors, and refuse to hold a transaction open over the network."""
+    if connection.in_atomic_block and not _inside_test_transaction():
+        raise RuntimeError("Stripe must not be called inside a transaction.")
+    try:
+        yield
+    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+        raise StripeUnavailable(f"Stripe at {settings.STRIPE_API_BASE} is not reachable: {_reason(error)}") from error
+    except stripe.AuthenticationError as error:
+        raise StripeRefused(f"Stripe refused STRIPE_SECRET_KEY: {_reason(error)}") from error
+    except stripe.APIError as error:
+        raise StripeUnavailable(f"Stripe answered with an error of its own: {_reason(error)}") from error
+    except stripe.InvalidRequestError as error:
+        missing = error.code == "resource_missing"
+        raise (StripeMissing if missing else StripeRefused)(f"Stripe refused the request: {_reason(error)}") from error
+    except stripe.StripeError as error:
+        raise StripeRefused(f"Stripe refused the request: {_reason(error)}") from error
+
+
+def _inside_test_transaction() -> bool:
+    return any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks)
+
+
+def _reason(error: stripe.StripeError) -> str:
+    return error.user_message or type(error).__name__
+
+
+def fetch_account() -> AccountInfo:
+    """The account of the configured key."""
+    with _calling():
+        raw = _plain(client().v1.accounts.retrieve_current())
+    return AccountInfo(id=raw["id"], raw=raw)
+
+
+def fetch_customer(customer_id: str) -> CustomerFetch:
+    """A customer with all subscriptions, and with the open invoices where one is overdue.
+
+    One request in the usual case: the list of subscriptions carries the customer.
+    """
+    with _calling():
+        found = [_whole(_plain_secretly(each)) for each in _subscriptions_of(customer_id)]
+        customer = _customer_among(found) or _plain(client().v1.customers.retrieve(customer_id))
+        overdue = any(each["status"] in {"past_due", "unpaid"} for each in found)
+        invoices = _open_invoices_of(customer_id) if overdue else ()
+    return CustomerFetch(
+        customer=customer,
+        subscriptions=tuple(scrubbed(each) for each in found),
+        open_invoices=invoices,
+        passwords={each["id"]: secret for each in found if (secret := take_password(each))},
+    )
+
+
+def _subscriptions_of(customer_id: str) -> Iterator[Any]:
+    page = client().v1.subscriptions.list(
+        {"customer": customer_id, "status": "all", "limit": PAGE, "expand": ["data.customer"]}
+    )
+    return page.auto_paging_iter()
+
+
+def _whole(subscription: Raw) -> Raw:
+    """With every item: Stripe embeds the first ten only."""
+    items = subscription["items"]
+    if items["has_more"]:
+        rest = client().v1.subscription_items.list({"subscription": subscription["id"], "limit": PAGE})
+        items = {**items, "data": [_plain(item) for item in rest.auto_paging_iter()], "has_more": False}
+    return {**subscription, "items": items}
+
+
+def _customer_among(subscriptions: list[Raw]) -> Raw | None:
+    """Take the expanded customer out of the subscriptions, which keep its id."""
+    customer = None
+    for subscription in subscriptions:
+        if isinstance(subscription["customer"], dict):
+            customer = scrubbed(subscription["customer"])
+            subscription["customer"] = customer["id"]
+    return customer
+
+
+def _open_invoices_of(customer_id: str) -> tuple[Raw, ...]:
+    page = client().v1.invoices.list({"customer": customer_id, "status": "open", "limit": PAGE})
+    return tuple(_plain(invoice) for invoice in page.auto_paging_iter())
+
+
+def fetch_price(price_id: str) -> Raw:
+    """A price with its product inside."""
+    with _calling():
+        return _plain(client().v1.prices.retrieve(price_id, {"expand": ["product"]}))
+
+
+def fetch_product(product_id: str) -> Raw:
+    """A product."""
+    with _calling():
+        return _plain(client().v1.products.retrieve(product_id))
+
+
+def price_ids() -> list[str]:
+    """Every price of the account, archived ones included: old subscriptions still use them."""
+    with _calling():
+        return [price.id for price in client().v1.prices.list({"limit": PAGE}).auto_paging_iter()]
+
+
+def customer_ids() -> list[str]:
+    """Every customer of the account that has, or had, a subscription."""
+    with _calling():
+        page = client().v1.subscriptions.list({"status": "all", "limit": PAGE})
+        return list(dict.fromkeys(each.customer for each in page.auto_paging_iter()))
+
+
+def events_since(moment: datetime) -> list[EventHead]:
+    """The account's events from this moment on, oldest first. Stripe keeps them for 30 days."""
+    with _calling():
+        page = client().v1.events.list({"created": {"gte": int(moment.timestamp())}, "limit": PAGE})
+        heads = [event_head(_plain_secretly(event)) for event in page.auto_paging_iter()]
+    return heads[::-1]
+
+
+def remove_password(subscription_id: str) -> None:
+    """Delete the administrator's password from the subscription's metadata in Stripe."""
+    with _calling():
+        client().v1.subscriptions.update(subscription_id, {"metadata": {PASSWORD_KEY: ""}})
+
+
+def verify_signature(*, body: bytes, header: str, secret: str) -> bool:
+    """Whether Stripe signed this body with this secret within the last five minutes."""
+    try:
+        return bool(
+            stripe.WebhookSignature.verify_header(
+                body.decode(), header, secret, tolerance=stripe.Webhook.DEFAULT_TOLERANCE
+            )
+        )
+    except (stripe.SignatureVerificationError, UnicodeDecodeError):
+        return False
+
+
+def event_head(event: Raw) -> EventHead:
+    """What is kept of an event.
+
+    Raises:
+        KeyError, TypeError: when it is not shaped like one.
+    """
+    about = event["data"]["object"]
+    kind = about.get("object", "")
+    return EventHead(
+        event_id=event["id"],
+        type=event["type"],
+        object_id=_id_of(about) or "",
+        customer_id=(_id_of(about) if kind == "customer" else _id_of(about.get("customer"))) or "",
+        product_id=(_id_of(about) if kind == "product" else "") or "",
+        account_id=event.get("account") or "",
+        api_version=event.get("api_version") or "",
+        livemode=bool(event["livemode"]),
+        created=int(event["created"]),
+    )
+
+
+def _id_of(value: Any) -> str | None:
+    """The id of an object, or of a reference to one, expanded or not."""
+    identifier = value.get("id") if isinstance(value, dict) else value
+    return identifier if isinstance(identifier, str) else None
+
+
+def _plain(value: Any) -> Raw:
+    """A library object as a dictionary without any password."""
+    return scrubbed(_plain_secretly(value))
+
+
+def _plain_secretly(value: Any) -> Raw:
+    to_dict: Callable[..., Raw] = value.to_dict
+    return to_dict()

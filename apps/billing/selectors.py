@@ -1,0 +1,137 @@
+"""Reads of the mirror."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from djstripe import models as djstripe
+
+from apps.billing.models import Event, Installation
+from apps.billing.types import Customer, Item, OpenInvoice, Price, Subscription
+from apps.core.clock import from_timestamp
+
+
+def installation() -> Installation | None:
+    """The account this database belongs to; None before the first contact with Stripe."""
+    return Installation.objects.first()
+
+
+def customer(customer_id: str) -> Customer | None:
+    """A mirrored customer."""
+    row = djstripe.Customer.objects.filter(id=customer_id).first()
+    if row is None:
+        return None
+    data = row.stripe_data
+    return Customer(
+        id=row.id,
+        name=data.get("name") or "",
+        email=data.get("email") or "",
+        description=data.get("description") or "",
+        deleted=bool(data.get("deleted")),
+    )
+
+
+def subscriptions_of(customer_id: str) -> tuple[Subscription, ...]:
+    """Every mirrored subscription of a customer, ended ones included, oldest first."""
+    rows = djstripe.Subscription.objects.filter(customer_id=customer_id)
+    return tuple(sorted((_subscription(row.stripe_data) for row in rows), key=lambda each: (each.created, each.id)))
+
+
+def subscriptions(subscription_ids: Iterable[str]) -> tuple[Subscription, ...]:
+    """These mirrored subscriptions, oldest first."""
+    rows = djstripe.Subscription.objects.filter(id__in=list(subscription_ids))
+    return tuple(sorted((_subscription(row.stripe_data) for row in rows), key=lambda each: (each.created, each.id)))
+
+
+def _subscription(data: dict[str, Any]) -> Subscription:
+    return Subscription(
+        id=data["id"],
+        customer_id=data["customer"],
+        status=data["status"],
+        created=from_timestamp(data["created"]),
+        metadata=data.get("metadata") or {},
+        items=tuple(_item(item) for item in data["items"]["data"]),
+        cancel_at=_moment(data.get("cancel_at")),
+        ended_at=_moment(data.get("ended_at")),
+    )
+
+
+def _item(data: dict[str, Any]) -> Item:
+    return Item(
+        id=data["id"],
+        price_id=data["price"]["id"],
+        quantity=data.get("quantity") or 1,
+        period_start=_moment(data.get("current_period_start")),
+        period_end=_moment(data.get("current_period_end")),
+    )
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return from_timestamp(seconds) if seconds else None
+
+
+def open_invoices(subscription_ids: Iterable[str]) -> tuple[OpenInvoice, ...]:
+    """The unpaid finalized invoices of these subscriptions."""
+    wanted = set(subscription_ids)
+    rows = djstripe.Invoice.objects.filter(
+        stripe_data__parent__subscription_details__subscription__in=list(wanted), stripe_data__status="open"
+    )
+    return tuple(invoice for row in rows if (invoice := _open_invoice(row.stripe_data)))
+
+
+def _open_invoice(data: dict[str, Any]) -> OpenInvoice | None:
+    finalized_at = _moment((data.get("status_transitions") or {}).get("finalized_at"))
+    subscription_id = data["parent"]["subscription_details"]["subscription"]
+    return OpenInvoice(data["id"], subscription_id, finalized_at) if finalized_at else None
+
+
+def prices(price_ids: Iterable[str]) -> dict[str, Price]:
+    """The mirrored ones of these prices, by id."""
+    rows = djstripe.Price.objects.filter(id__in=list(price_ids)).select_related("product")
+    return {row.id: _price(row) for row in rows}
+
+
+def mirrored_prices() -> tuple[Price, ...]:
+    """Every mirrored recurring price, active ones first, then by product and amount."""
+    rows = djstripe.Price.objects.select_related("product").filter(stripe_data__type="recurring")
+    found = (_price(row) for row in rows)
+    return tuple(sorted(found, key=lambda price: (not price.active, price.product_name, price.amount or 0, price.id)))
+
+
+def _price(row: djstripe.Price) -> Price:
+    data = row.stripe_data
+    return Price(
+        id=row.id,
+        product_id=row.product_id or "",
+        product_name=row.product.stripe_data.get("name", "") if row.product else "",
+        nickname=data.get("nickname") or "",
+        lookup_key=data.get("lookup_key") or "",
+        metadata=data.get("metadata") or {},
+        active=bool(data.get("active")),
+        amount=data.get("unit_amount"),
+        currency=data.get("currency") or "",
+        interval=(data.get("recurring") or {}).get("interval", ""),
+    )
+
+
+def price_ids_of_product(product_id: str) -> list[str]:
+    """The mirrored prices of a product."""
+    return list(djstripe.Price.objects.filter(product_id=product_id).values_list("id", flat=True))
+
+
+def customers_with_price(price_id: str) -> list[str]:
+    """The customers with a mirrored subscription that has an item of this price."""
+    items = djstripe.SubscriptionItem.objects.filter(price__id=price_id)
+    return sorted(set(items.values_list("subscription__customer_id", flat=True)))
+
+
+def unknown_prices(subscriptions: Iterable[Subscription]) -> set[str]:
+    """The prices that these subscriptions use and the mirror does not have."""
+    used = {item.price_id for subscription in subscriptions for item in subscription.items}
+    return used - set(djstripe.Price.objects.filter(id__in=used).values_list("id", flat=True))
+
+
+def pending_work(now: datetime) -> list[str]:
+    """What pending events are about whose time to be taken up again has come."""
+    due = Event.objects.filter(state=Event.State.PENDING, retry_at__lte=now)
+    return sorted(set(due.values_list("work", flat=True)))

@@ -1,0 +1,98 @@
+"""Looking again at Stripe: each function fetches, then writes the mirror.
+
+None may be called inside a transaction. What is fetched and written is guarded by
+a lock of its own, or the answer that was asked for first could be written last.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from apps.billing import gateway, inbox, mirror, selectors
+from apps.billing.errors import WrongAccount
+from apps.billing.gateway import CustomerFetch
+from apps.billing.models import Installation
+from apps.billing.types import Secret
+from apps.core.locks import advisory_lock
+
+# `created` of an event has a resolution of a second, and lists lag behind a little.
+OVERLAP = timedelta(minutes=10)
+# Stripe keeps events for 30 days.
+FURTHEST_BACK = timedelta(days=30)
+
+
+def verify_account(*, now: datetime) -> Installation:
+    """Bind this database to the account of the key, once; refuse any other from then on.
+
+    Raises:
+        WrongAccount: when the key belongs to another account or mode.
+        StripeUnavailable, StripeRefused: when Stripe does not tell.
+    """
+    account = gateway.fetch_account()
+    installation, created = Installation.objects.get_or_create(
+        only=True,
+        defaults={
+            "account_id": account.id,
+            "livemode": settings.STRIPE_LIVE_MODE,
+            "api_base": settings.STRIPE_API_BASE,
+            "bound_at": now,
+        },
+    )
+    if (installation.account_id, installation.livemode) != (account.id, settings.STRIPE_LIVE_MODE):
+        raise WrongAccount(
+            f"This database belongs to Stripe account {installation.account_id} in {_mode(installation.livemode)} mode, "
+            f"but STRIPE_SECRET_KEY is of {account.id} in {_mode(settings.STRIPE_LIVE_MODE)} mode. "
+            "Use one database per account and mode."
+        )
+    if created:
+        mirror.store_account(account)
+    return installation
+
+
+def _mode(livemode: bool) -> str:
+    return "live" if livemode else "test"
+
+
+def refresh_customer(customer_id: str) -> dict[str, Secret]:
+    """Mirror a customer with everything of theirs.
+
+    The caller holds the customer's lock. Returns the administrators' passwords found
+    on the way, by subscription, for use in this very moment.
+    """
+    fetched = gateway.fetch_customer(customer_id)
+    for price_id in sorted(_unknown_prices_of(fetched)):
+        refresh_price(price_id)
+    mirror.store_customer(fetched)
+    return fetched.passwords
+
+
+def _unknown_prices_of(fetched: CustomerFetch) -> set[str]:
+    used = {item["price"]["id"] for each in fetched.subscriptions for item in each["items"]["data"]}
+    return used - selectors.prices(used).keys()
+
+
+def refresh_price(price_id: str) -> None:
+    """Mirror a price, and its product where the mirror does not have that yet."""
+    with advisory_lock(f"price:{price_id}"):
+        price = gateway.fetch_price(price_id)
+        # A product that is there is its own job's affair: what came with the price may be older.
+        with advisory_lock(f"product:{price['product']['id']}"):
+            mirror.store_price(price)
+
+
+def refresh_product(product_id: str) -> None:
+    """Mirror a product."""
+    with advisory_lock(f"product:{product_id}"):
+        mirror.store_product(gateway.fetch_product(product_id))
+
+
+def catch_up_events(*, now: datetime) -> int:
+    """Accept the events that the account has and the inbox has not; tells how many were new."""
+    installation = verify_account(now=now)
+    start = max((installation.events_seen_until or installation.bound_at) - OVERLAP, now - FURTHEST_BACK)
+    heads = gateway.events_since(start)
+    with transaction.atomic():
+        new = inbox.accept(heads, now=now)
+        Installation.objects.update(events_seen_until=now)
+    return new

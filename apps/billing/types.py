@@ -1,0 +1,86 @@
+"""What is known of Stripe's objects: frozen values, no object of any library."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Item:
+    """One price within a subscription. The billing period stands here, not on the subscription."""
+
+    id: str
+    price_id: str
+    quantity: int
+    period_start: datetime | None
+    period_end: datetime | None
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A Stripe subscription. `metadata` never holds the administrator's password."""
+
+    id: str
+    customer_id: str
+    status: str
+    created: datetime
+    metadata: Mapping[str, str]
+    items: tuple[Item, ...]
+    cancel_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def subject(self) -> str:
+        """How the audit and the alerts name this subscription."""
+        return f"subscription:{self.id}"
+
+
+@dataclass(frozen=True)
+class Customer:
+    """A Stripe customer; empty texts where Stripe has none."""
+
+    id: str
+    name: str
+    email: str
+    description: str
+    deleted: bool
+
+
+@dataclass(frozen=True)
+class Price:
+    """A Stripe price with what is shown of its product. `amount` is in minor units, None when tiered."""
+
+    id: str
+    product_id: str
+    product_name: str
+    nickname: str
+    lookup_key: str
+    metadata: Mapping[str, str]
+    active: bool
+    amount: int | None
+    currency: str
+    interval: str
+
+    @property
+    def subject(self) -> str:
+        """How the audit and the alerts name this price."""
+        return f"price:{self.id}"
+
+
+@dataclass(frozen=True)
+class OpenInvoice:
+    """A finalized invoice of a subscription that is not paid."""
+
+    id: str
+    subscription_id: str
+    finalized_at: datetime
+
+
+@dataclass(frozen=True, repr=False)
+class Secret:
+    """A text that must not appear in any log, trace or table."""
+
+    value: str
+
+    def __repr__(self) -> str:
+        return "Secret(…)"

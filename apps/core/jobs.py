@@ -1,0 +1,85 @@
+"""Background work: jobs in PostgreSQL, enqueued in the caller's transaction.
+
+A lower floor sets a higher one going by enqueuing a job by its name. Job
+arguments are readable in the database: never put a secret into one.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import structlog
+from asgiref.sync import async_to_sync
+from django.db import connection
+from procrastinate.contrib.django import app
+
+# A living worker sends a heartbeat every ten seconds.
+SILENCE_OF_THE_DEAD = 30
+
+
+def job(*, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as the job of this name.
+
+    It starts in the public schema, whatever the thread did before.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(**arguments: Any) -> None:
+            connection.set_schema_to_public()
+            with structlog.contextvars.bound_contextvars(job=name, **arguments):
+                function(**arguments)
+
+        app.task(name=name)(run)
+        return run
+
+    return register
+
+
+def every_minute(*, name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Register a function to run once a minute, by one worker."""
+    return _on_schedule(name=name, cron="* * * * *")
+
+
+def every_night(*, name: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Register a function to run at 03:17 UTC, by one worker."""
+    return _on_schedule(name=name, cron="17 3 * * *")
+
+
+def _on_schedule(*, name: str, cron: str) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    def register(function: Callable[[], None]) -> Callable[[], None]:
+        @wraps(function)
+        def run(timestamp: int) -> None:
+            connection.set_schema_to_public()
+            with structlog.contextvars.bound_contextvars(job=name):
+                function()
+
+        # One lock per schedule: a slow run is never overtaken by the next.
+        task = app.task(name=name, lock=name, pass_context=False)(run)
+        app.periodic(cron=cron)(task)
+        return function
+
+    return register
+
+
+def retry_stalled() -> int:
+    """Have the jobs of workers that were killed done by others; tells how many there were.
+
+    A job of a dead worker would otherwise stay «doing» and keep its lock for ever.
+    """
+    return async_to_sync(_retry_stalled)()
+
+
+async def _retry_stalled() -> int:
+    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=SILENCE_OF_THE_DEAD))
+    for each in stalled:
+        await app.job_manager.retry_job(each)
+    return len(stalled)
+
+
+def enqueue(name: str, *, lock: str | None = None, **arguments: Any) -> None:
+    """Enqueue a job, to run once the caller's transaction has committed.
+
+    Jobs with the same lock run one after another, in the order of their coming.
+    """
+    app.configure_task(name, lock=lock).defer(**arguments)

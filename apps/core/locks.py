@@ -1,0 +1,42 @@
+"""Locks that PostgreSQL keeps, so that they end with the process that held them."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+
+@contextmanager
+def advisory_lock(name: str) -> Iterator[None]:
+    """Hold the lock of this name, across as many transactions as the block needs.
+
+    It belongs to the database session: when the process is killed, PostgreSQL
+    releases it with the connection. Connect directly or through session pooling;
+    a transaction pooler would hand the session to somebody else.
+    """
+    key = _key(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [key])
+    try:
+        yield
+    finally:
+        _release(key)
+
+
+def lock_until_commit(name: str) -> None:
+    """Hold the lock of this name until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_key(name)])
+
+
+def _key(name: str) -> int:
+    digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+def _release(key: int) -> None:
+    # A lost connection has released the lock already.
+    if connection.connection is not None and not connection.connection.closed:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [key])

@@ -1,0 +1,265 @@
+"""Which tenant a subscription belongs to.
+
+A subscription with a `tenant-id` claims that tenant; one without joins its
+customer's only tenant. The binding is recorded once. Whatever cannot be bound
+is refused with an alert on the subscription, and nothing else is harmed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.contrib.auth.hashers import make_password
+from django.db import transaction
+
+from apps.accounts.services import NewUser, random_password_hash
+from apps.audit import services as audit
+from apps.audit.services import Cause
+from apps.billing.types import Customer, Secret, Subscription
+from apps.core.actors import Actor
+from apps.core.errors import TenantryError
+from apps.core.jobs import enqueue
+from apps.lifecycle.engine import WITHOUT_EFFECT
+from apps.plans import selectors as plans
+from apps.plans import services as plan_services
+from apps.plans.metadata import CustomerTexts, TenantClaim, read_claim
+from apps.plans.models import Subscription as Binding
+from apps.tenants import ids
+from apps.tenants import services as tenant_services
+from apps.tenants.models import Provisioning, Tenant
+from apps.tenants.services import Claim
+
+MISSING = "tenant_id_missing"
+AMBIGUOUS = "tenant_ambiguous"
+REFUSED = "tenant_id_refused"
+CHANGED = "tenant_id_changed"
+NO_LIMITS = "subscription_without_limits"
+NOT_MANAGED = "price_not_managed"
+CODES = (MISSING, AMBIGUOUS, REFUSED, CHANGED, NO_LIMITS, NOT_MANAGED)
+
+Outcome = Binding.Outcome
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was made of one subscription."""
+
+    outcome: str
+    tenant: Tenant | None = None
+    note: str = ""
+    cause: Cause | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """One customer's subscriptions, with all that is needed to judge them."""
+
+    customer: Customer
+    subscriptions: tuple[Subscription, ...]
+    passwords: Mapping[str, Secret]
+    managed: Mapping[str, str]
+    published: frozenset[str]
+    actor: Actor
+    now: datetime
+
+    def managed_prices(self, subscription: Subscription) -> list[str]:
+        """The prices of the subscription's items that are managed."""
+        return [item.price_id for item in subscription.items if item.price_id in self.managed]
+
+    def claim(self, subscription: Subscription) -> TenantClaim:
+        """What the subscription's metadata says, the customer's texts filling in."""
+        customer = self.customer
+        texts = CustomerTexts(name=customer.name, description=customer.description, email=customer.email)
+        return read_claim(subscription.metadata, texts)
+
+
+def situation(
+    *,
+    customer: Customer,
+    subscriptions: tuple[Subscription, ...],
+    passwords: Mapping[str, Secret],
+    actor: Actor,
+    now: datetime,
+) -> Situation:
+    """Gather what is needed to bind a customer's subscriptions."""
+    used = {item.price_id for subscription in subscriptions for item in subscription.items}
+    return Situation(
+        customer=customer,
+        subscriptions=subscriptions,
+        passwords=passwords,
+        managed=plans.price_groups(),
+        published=frozenset(plans.newest_versions(used)),
+        actor=actor,
+        now=now,
+    )
+
+
+@transaction.atomic
+def bind(case: Situation) -> list[Tenant]:
+    """Bind every subscription of a customer that can be bound; returns the tenants concerned.
+
+    Claims go first, in the order in which the subscriptions were made, so that one
+    without a claim finds its customer's tenant whichever event came first.
+    """
+    # In one order everywhere, or two customers claiming each other's ids would deadlock.
+    for tenant_id in sorted({case.claim(subscription).tenant_id for subscription in case.subscriptions}):
+        tenant_services.lock_id(tenant_id)
+    found: dict[str, Found] = {}
+    for subscription in case.subscriptions:
+        found[subscription.id] = _judge(case, subscription)
+    for subscription in case.subscriptions:
+        if found[subscription.id].outcome == Outcome.WAITING:
+            found[subscription.id] = _join(case, subscription)
+        _record(case, subscription, found[subscription.id])
+    return list({each.tenant.pk: each.tenant for each in found.values() if each.tenant}.values())
+
+
+def _judge(case: Situation, subscription: Subscription) -> Found:
+    binding = Binding.objects.select_related("tenant").filter(stripe_id=subscription.id).exclude(tenant=None).first()
+    if binding:
+        return _stay(case, subscription, binding.tenant)
+    if subscription.status in WITHOUT_EFFECT:
+        return Found(Outcome.INCOMPLETE, note=f"Its status is {subscription.status}.")
+    managed = case.managed_prices(subscription)
+    if not managed:
+        return Found(Outcome.UNMANAGED, note=_unmanaged_note(subscription))
+    unpublished = sorted(set(managed) - case.published)
+    if unpublished:
+        note = f"Price {', '.join(unpublished)} has no valid limits yet."
+        return Found(Outcome.REFUSED, note=note, cause=Cause(NO_LIMITS, f"{note} Mend the price's metadata."))
+    return _claim(case, subscription) if case.claim(subscription).tenant_id else Found(Outcome.WAITING)
+
+
+def _unmanaged_note(subscription: Subscription) -> str:
+    prices = ", ".join(sorted({item.price_id for item in subscription.items})) or "no price"
+    return f"None of its prices is managed: {prices}."
+
+
+def _stay(case: Situation, subscription: Subscription, tenant: Tenant) -> Found:
+    """A bound subscription stays where it is, whatever its metadata says now."""
+    wanted = case.claim(subscription).tenant_id
+    if wanted and wanted != tenant.tenant_id:
+        message = (
+            f"Its tenant-id was changed to {wanted!r}, but it is bound to {tenant.tenant_id!r} and stays there. "
+            f"Set tenant-id back to {tenant.tenant_id!r}."
+        )
+        return Found(Outcome.BOUND, tenant, message, Cause(CHANGED, message, {"tenant_id": wanted}))
+    if subscription.status not in WITHOUT_EFFECT and not case.managed_prices(subscription):
+        message = f"{_unmanaged_note(subscription)} Tenant {tenant.tenant_id!r} keeps its last limits."
+        return Found(Outcome.BOUND, tenant, message, Cause(NOT_MANAGED, message))
+    return Found(Outcome.BOUND, tenant)
+
+
+def _claim(case: Situation, subscription: Subscription) -> Found:
+    tenant_id = case.claim(subscription).tenant_id
+    try:
+        tenant_services.refuse_buried(tenant_id)
+        ids.validate(tenant_id)
+        return _take(case, subscription, tenant_id)
+    except TenantryError as error:
+        return Found(Outcome.REFUSED, note=str(error), cause=Cause(REFUSED, str(error), {"tenant_id": tenant_id}))
+
+
+def _take(case: Situation, subscription: Subscription, tenant_id: str) -> Found:
+    tenant = Tenant.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id).first()
+    if tenant is None:
+        return Found(Outcome.BOUND, _create(case, subscription))
+    if tenant.stripe_customer_id == case.customer.id:
+        return Found(Outcome.BOUND, tenant)
+    if not tenant.stripe_customer_id:
+        return Found(Outcome.BOUND, _adopt(case, subscription, tenant))
+    if _comes_first(tenant, subscription):
+        return Found(Outcome.BOUND, _take_over(case, subscription, tenant))
+    message = f"The tenant id {tenant_id!r} belongs to another customer. Choose another tenant-id."
+    return Found(Outcome.REFUSED, note=message, cause=Cause(REFUSED, message, {"tenant_id": tenant_id}))
+
+
+def _comes_first(tenant: Tenant, subscription: Subscription) -> bool:
+    """Two claims on a tenant that does not exist yet but as a row: the older subscription has it.
+
+    Without this the winner would be whichever event happened to be worked off first.
+    """
+    if tenant.claimed_at is None or tenant.provisioning != Provisioning.PENDING:
+        return False
+    return (subscription.created, subscription.id) < (tenant.claimed_at, tenant.claimed_by)
+
+
+def _create(case: Situation, subscription: Subscription) -> Tenant:
+    claim = case.claim(subscription)
+    return tenant_services.create_tenant(
+        tenant_id=claim.tenant_id,
+        name=claim.name,
+        description=claim.description,
+        administrator=_administrator(case, subscription),
+        claim=_as_claim(subscription),
+        actor=case.actor,
+        now=case.now,
+    )
+
+
+def _adopt(case: Situation, subscription: Subscription, tenant: Tenant) -> Tenant:
+    """A tenant that an operator made has no customer yet: the first claim brings one."""
+    tenant_services.transfer_claim(
+        tenant=tenant, claim=_as_claim(subscription), administrator=None, actor=case.actor, now=case.now
+    )
+    return tenant
+
+
+def _take_over(case: Situation, subscription: Subscription, tenant: Tenant) -> Tenant:
+    former_customer = tenant.stripe_customer_id
+    plan_services.release_subscriptions(tenant=tenant)
+    tenant_services.transfer_claim(
+        tenant=tenant,
+        claim=_as_claim(subscription),
+        administrator=_administrator(case, subscription),
+        actor=case.actor,
+        now=case.now,
+    )
+    enqueue("lifecycle.rebind_customer", lock=f"customer:{former_customer}", customer_id=former_customer)
+    return tenant
+
+
+def _as_claim(subscription: Subscription) -> Claim:
+    return Claim(
+        subscription_id=subscription.id, customer_id=subscription.customer_id, created=subscription.created
+    )
+
+
+def _administrator(case: Situation, subscription: Subscription) -> NewUser:
+    """The first administrator; a password from the metadata is kept as a hash only."""
+    claim = case.claim(subscription)
+    password = case.passwords.get(subscription.id)
+    return NewUser(
+        username=claim.admin_user,
+        email=claim.admin_email,
+        full_name=claim.admin_full_name,
+        password_hash=make_password(password.value) if password else random_password_hash(),
+    )
+
+
+def _join(case: Situation, subscription: Subscription) -> Found:
+    """A subscription without a claim belongs to its customer's tenant, if there is just one."""
+    tenants = list(Tenant.objects.filter(stripe_customer_id=case.customer.id)[:2])
+    if len(tenants) == 1:
+        return Found(Outcome.BOUND, tenants[0])
+    has_ended = subscription.status == "canceled"
+    if not tenants:
+        message = "It has no tenant-id in its metadata, so no tenant is made for it. Add one to its metadata in Stripe."
+        return Found(Outcome.WAITING, note=message, cause=None if has_ended else Cause(MISSING, message))
+    message = "Its customer has several tenants. Add the tenant-id it is for to its metadata in Stripe."
+    return Found(Outcome.WAITING, note=message, cause=None if has_ended else Cause(AMBIGUOUS, message))
+
+
+def _record(case: Situation, subscription: Subscription, found: Found) -> None:
+    plan_services.record_subscription(
+        subscription_id=subscription.id,
+        customer_id=subscription.customer_id,
+        status=subscription.status,
+        created=subscription.created,
+        outcome=found.outcome,
+        note=found.note,
+        tenant=found.tenant,
+        now=case.now,
+    )
+    causes = [replace(found.cause, details={**found.cause.details, "customer": subscription.customer_id})] if found.cause else []
+    audit.set_alerts(subject=subscription.subject, codes=CODES, causes=causes, now=case.now)

@@ -1,0 +1,185 @@
+"""The difference between what a tenant is and what it should be, as data.
+
+`reconcile` applies it, `--dry-run` prints it, the operator's preview shows it:
+one computation for all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+
+from apps.billing import selectors as billing
+from apps.billing.types import Customer, Subscription
+from apps.lifecycle import engine
+from apps.lifecycle.engine import HoldInForce, Verdict
+from apps.plans import selectors as plans
+from apps.plans.metadata import CustomerTexts, TenantClaim, read_claim
+from apps.plans.models import PlanAssignment, PlanVersion
+from apps.plans.models import Subscription as Binding
+from apps.plans.services import Assigned
+from apps.tenants import selectors as tenants
+from apps.tenants import services as tenant_services
+from apps.tenants.models import Provisioning, State, Tenant
+
+
+@dataclass(frozen=True)
+class Change:
+    """One field that reconciling would change."""
+
+    field: str
+    before: Any
+    after: Any
+
+    def __str__(self) -> str:
+        return f"{self.field}: {_shown(self.before)} → {_shown(self.after)}"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Everything that reconciling would do to one tenant. Empty: it is as it should be."""
+
+    tenant: Tenant
+    changes: tuple[Change, ...]
+    verdict: Verdict
+    described: Mapping[str, str]
+    assigned: tuple[Assigned, ...] | None
+    provision: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(value) or "none"
+    return str(value) if value not in ("", None) else "none"
+
+
+def difference(tenant: Tenant, *, now: datetime) -> Difference:
+    """Compare a tenant with what the mirror, the catalogue, its hold and the clock say. Reads only."""
+    subscriptions = billing.subscriptions(
+        Binding.objects.filter(tenant=tenant).values_list("stripe_id", flat=True)
+    )
+    judged = _verdict(tenant, subscriptions, now)
+    described = _described(tenant, subscriptions, now)
+    assigned = _assigned(judged)
+    provision = judged.state in engine.LIVE and not _is_complete(tenant)
+    changes = (
+        *_field_changes(tenant, judged, described),
+        *_plan_changes(tenant, assigned),
+        *([Change("provisioning", tenant.provisioning, Provisioning.READY.value)] if provision else []),
+    )
+    return Difference(tenant, changes, judged, described, assigned, provision)
+
+
+def _is_complete(tenant: Tenant) -> bool:
+    return tenant.provisioning == Provisioning.READY and "welcome" in tenant.provisioning_steps
+
+
+def _verdict(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: datetime) -> Verdict:
+    overdue = _overdue_since(subscriptions)
+    standings = [
+        engine.standing(
+            each, overdue_since=overdue.get(each.id), past_due_days=settings.TENANTRY_PAST_DUE_DAYS, now=now
+        )
+        for each in subscriptions
+    ]
+    return engine.verdict(
+        [each for each in standings if each],
+        hold=_hold_in_force(tenant, now),
+        has_billing=bool(tenant.stripe_customer_id),
+        now=now,
+    )
+
+
+def _overdue_since(subscriptions: tuple[Subscription, ...]) -> dict[str, datetime]:
+    """Since when each subscription's payment is due: its earliest open invoice counts."""
+    since: dict[str, datetime] = {}
+    for invoice in billing.open_invoices(each.id for each in subscriptions if each.status == "past_due"):
+        known = since.get(invoice.subscription_id)
+        since[invoice.subscription_id] = min(known, invoice.finalized_at) if known else invoice.finalized_at
+    return since
+
+
+def _hold_in_force(tenant: Tenant, now: datetime) -> HoldInForce | None:
+    hold = tenants.open_hold(tenant=tenant, now=now)
+    return HoldInForce(State(hold.state), hold.reason, hold.until) if hold else None
+
+
+def _described(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: datetime) -> dict[str, str]:
+    """Name and description as Stripe has them, in full length; the tenant's own where Stripe has no say."""
+    leading = _leading(subscriptions, now)
+    customer = billing.customer(leading.customer_id) if leading else None
+    if tenant.described_by_operator or leading is None or customer is None:
+        return {"name": tenant.name, "description": tenant.description}
+    claim = _claim_of(leading, customer)
+    return {"name": claim.name, "description": claim.description}
+
+
+def _leading(subscriptions: tuple[Subscription, ...], now: datetime) -> Subscription | None:
+    """The one whose metadata describes the tenant: it carries a tenant-id, it is best off, it is newest.
+
+    A new subscription without metadata does not take the name away that an ended one gave.
+    """
+
+    def order(each: Subscription) -> tuple[bool, int, datetime, str]:
+        standing = engine.standing(each, overdue_since=None, past_due_days=settings.TENANTRY_PAST_DUE_DAYS, now=now)
+        rank = standing.rank if standing else -1
+        return bool(each.metadata.get("tenant-id")), rank, each.created, each.id
+
+    return max(subscriptions, key=order, default=None)
+
+
+def _claim_of(subscription: Subscription, customer: Customer) -> TenantClaim:
+    texts = CustomerTexts(name=customer.name, description=customer.description, email=customer.email)
+    return read_claim(subscription.metadata, texts)
+
+
+def _assigned(judged: Verdict) -> tuple[Assigned, ...] | None:
+    """The plan versions the tenant should hold; None: leave what it has.
+
+    It keeps what it has while a managed price has no valid limits or while none of
+    its prices is managed: never a silent free pass, and never a silent loss.
+    """
+    managed = plans.price_groups()
+    items = [(each, item) for each in judged.granting for item in each.items if item.price_id in managed]
+    versions = plans.newest_versions({item.price_id for _, item in items})
+    if not items or any(item.price_id not in versions for _, item in items):
+        return None
+    return tuple(
+        Assigned(
+            subscription_id=subscription.id,
+            item_id=item.id,
+            version=versions[item.price_id],
+            quantity=item.quantity,
+        )
+        for subscription, item in items
+    )
+
+
+def _field_changes(tenant: Tenant, judged: Verdict, described: Mapping[str, str]) -> list[Change]:
+    wanted = tenant_services.described_as(name=described["name"], description=described["description"])
+    description = judged.description[: Tenant.STATE_DESCRIPTION_MAX_LENGTH]
+    pairs = [
+        ("state", tenant.state, judged.state.value),
+        ("state_description", tenant.state_description, description),
+        ("name", tenant.name, wanted["name"]),
+        ("description", tenant.description, wanted["description"]),
+    ]
+    return [Change(field, before, after) for field, before, after in pairs if before != after]
+
+
+def _plan_changes(tenant: Tenant, assigned: tuple[Assigned, ...] | None) -> list[Change]:
+    if assigned is None:
+        return []
+    held = PlanAssignment.objects.filter(tenant=tenant).select_related("version__plan")
+    before = sorted(_line(each.item_id, each.version, each.quantity) for each in held)
+    after = sorted(_line(each.item_id, each.version, each.quantity) for each in assigned)
+    return [Change("plans", before, after)] if before != after else []
+
+
+def _line(item_id: str, version: PlanVersion, quantity: int) -> str:
+    return f"{quantity} × {version.ref} by {item_id}"

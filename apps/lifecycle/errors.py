@@ -1,0 +1,11 @@
+"""What can go wrong in a flow that crosses apps."""
+
+from apps.core.errors import TenantryError
+
+
+class NothingGranted(TenantryError):
+    """The tenant holds no plan."""
+
+
+class CustomerNotFound(TenantryError):
+    """There is no such customer."""

@@ -1,0 +1,159 @@
+"""Making a tenant usable: recorded, resumable, idempotent steps."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.db import transaction
+from django.template.loader import render_to_string
+
+from apps.accounts import services as accounts
+from apps.accounts.models import User
+from apps.accounts.tokens import welcome_path
+from apps.audit import services as audit
+from apps.audit.services import Cause
+from apps.core.actors import Actor
+from apps.core.locks import advisory_lock
+from apps.lifecycle.engine import LIVE
+from apps.lifecycle.errors import NothingGranted
+from apps.plans import selectors as plans
+from apps.plans.models import PlanAssignment
+from apps.tenants import context, links, schema
+from apps.tenants import services as tenants
+from apps.tenants.models import Provisioning, Tenant
+
+log = structlog.get_logger(__name__)
+
+FAILED = "provisioning_failed"
+WELCOME_FAILED = "welcome_failed"
+
+
+def provision(*, tenant: Tenant, actor: Actor, now: datetime) -> Tenant:
+    """Do the steps that are missing, one after another; each is done once, however often this is called.
+
+    Returns the tenant as it is then. A step that fails leaves the tenant `failed`
+    with the error on it; the next call goes on from there.
+    """
+    with advisory_lock(f"provision:{tenant.pk}"):
+        started = _start(tenant)
+        if started is None:
+            return Tenant.objects.get(pk=tenant.pk)
+        try:
+            _run_steps(started, actor=actor, now=now)
+        except Exception as error:
+            _fail(started, error=error, now=now)
+            raise
+        _welcome(started, now=now)
+        return started
+
+
+def _start(tenant: Tenant) -> Tenant | None:
+    """The tenant as it is now, marked as running; None when it is not to be provisioned (any more)."""
+    with transaction.atomic():
+        locked = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        if locked.state not in LIVE:
+            return None
+        if locked.provisioning != Provisioning.READY:
+            tenants.set_provisioning(tenant=locked, status=Provisioning.RUNNING)
+        return locked
+
+
+def _run_steps(tenant: Tenant, *, actor: Actor, now: datetime) -> None:
+    for name, step in STEPS.items():
+        if name not in tenant.provisioning_steps:
+            # The step's work and the record of it are one transaction: killed in between, neither is there.
+            with transaction.atomic():
+                step(tenant)
+                tenants.finish_step(tenant=tenant, step=name, now=now)
+            log.info("provisioning step done", tenant=tenant.tenant_id, step=name)
+    if tenant.provisioning != Provisioning.READY:
+        _open(tenant, actor=actor, now=now)
+
+
+@transaction.atomic
+def _open(tenant: Tenant, *, actor: Actor, now: datetime) -> None:
+    tenants.set_provisioning(tenant=tenant, status=Provisioning.READY)
+    audit.set_alerts(subject=tenant.subject, codes=[FAILED], causes=[], now=now)
+    after = {"schema": tenant.schema_name, "steps": tenant.provisioning_steps}
+    audit.record(actor=actor, action="tenant.provisioned", subject=tenant.subject, now=now, after=after)
+
+
+def _make_domain(tenant: Tenant) -> None:
+    tenants.add_domain(tenant=tenant, host=links.default_host(tenant.tenant_id))
+
+
+def _make_administrator(tenant: Tenant) -> None:
+    with context.enter_unfinished(tenant):
+        accounts.create_administrator(new=tenants.first_administrator(tenant))
+    tenants.forget_password(tenant=tenant)
+
+
+def _check_entitlements(tenant: Tenant) -> None:
+    """A tenant of a paying customer must hold a plan before anybody is let in: no plan limits nothing."""
+    if tenant.stripe_customer_id and not PlanAssignment.objects.filter(tenant=tenant).exists():
+        raise NothingGranted(f"Tenant {tenant.tenant_id!r} has a Stripe customer but holds no plan yet.")
+    log.info("limits in force", tenant=tenant.tenant_id, limits={each.entity: each.limit for each in plans.limits(tenant)})
+
+
+STEPS: dict[str, Callable[[Tenant], None]] = {
+    "schema": schema.create,
+    "domain": _make_domain,
+    "administrator": _make_administrator,
+    "entitlements": _check_entitlements,
+}
+
+
+def _fail(tenant: Tenant, *, error: Exception, now: datetime) -> None:
+    current = Tenant.objects.get(pk=tenant.pk)
+    tenants.set_provisioning(tenant=current, status=Provisioning.FAILED, error=f"{type(error).__name__}: {error}")
+    message = f"Provisioning stopped: {error} It is tried again by itself; see the tenant's steps."
+    audit.set_alerts(subject=tenant.subject, codes=[FAILED], causes=[Cause(FAILED, message)], now=now)
+
+
+def _welcome(tenant: Tenant, *, now: datetime) -> None:
+    """Send the first administrator their link.
+
+    The tenant is usable without it, so a mail server that is down does not keep it
+    closed: the step stays open and the next reconcile tries again. Killed between
+    sending and recording, it sends a second mail rather than none.
+    """
+    if "welcome" in tenant.provisioning_steps:
+        return
+    try:
+        send_welcome(tenant)
+    except OSError as error:
+        cause = Cause(WELCOME_FAILED, f"The welcome e-mail could not be sent: {error}. It is tried again by itself.")
+        audit.set_alerts(subject=tenant.subject, codes=[WELCOME_FAILED], causes=[cause], now=now)
+        return
+    tenants.finish_step(tenant=tenant, step="welcome", now=now)
+    audit.set_alerts(subject=tenant.subject, codes=[WELCOME_FAILED], causes=[], now=now)
+
+
+def send_welcome(tenant: Tenant) -> None:
+    """E-mail the first administrator a fresh one-time link; without an address nothing is sent."""
+    administrator = tenants.first_administrator(tenant)
+    if not administrator.email:
+        return
+    facts = {"tenant": tenant, "administrator": administrator, "link": welcome_link(tenant)}
+    facts |= {"days": settings.PASSWORD_RESET_TIMEOUT // 86400, "support_contact": settings.TENANTRY_SUPPORT_CONTACT}
+    mail = EmailMultiAlternatives(
+        subject=" ".join(render_to_string("lifecycle/email/welcome_subject.txt", facts).split()),
+        body=render_to_string("lifecycle/email/welcome_body.txt", facts),
+        to=[administrator.email],
+    )
+    mail.attach_alternative(render_to_string("lifecycle/email/welcome_body.html", facts), "text/html")
+    mail.send()
+
+
+def welcome_link(tenant: Tenant) -> str:
+    """A fresh one-time link for the first administrator.
+
+    Raises:
+        TenantNotReady: when the tenant cannot be entered.
+    """
+    with context.enter(tenant):
+        user = User.objects.get(username=tenants.first_administrator(tenant).username)
+        path = welcome_path(user=user)
+    return links.tenant_url(tenant, path)

@@ -1,0 +1,76 @@
+"""Making a tenant what it should be."""
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from apps.audit import services as audit
+from apps.core.actors import Actor
+from apps.core.jobs import enqueue
+from apps.lifecycle.difference import Difference, difference
+from apps.plans import selectors as plans
+from apps.plans import services as plan_services
+from apps.tenants import services as tenant_services
+from apps.tenants.models import Tenant
+
+# When provisioning is looked at again, should the worker that does it be killed.
+PROVISIONING_PATIENCE = timedelta(minutes=2)
+
+
+@transaction.atomic
+def reconcile(*, tenant: Tenant, actor: Actor, now: datetime) -> Difference:
+    """Compare a tenant with what it should be, and make it so; returns what was different.
+
+    The one way in which a tenant's state, plans and description change. The tenant's
+    row is locked first, so whatever is read is at least as new as what any other
+    reconcile of this tenant has read.
+    """
+    locked = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    found = difference(locked, now=now)
+    _apply(found, actor=actor, now=now)
+    return found
+
+
+def _apply(found: Difference, *, actor: Actor, now: datetime) -> None:
+    tenant = found.tenant
+    changed = {change.field for change in found.changes}
+    if changed & {"name", "description"}:
+        tenant_services.describe(tenant=tenant, **found.described, actor=actor, now=now)
+    if "plans" in changed and found.assigned is not None:
+        _hold_plans(found, actor=actor, now=now)
+    if changed & {"state", "state_description"}:
+        verdict = found.verdict
+        tenant_services.move_state(
+            tenant=tenant, state=verdict.state, description=verdict.description, actor=actor, now=now
+        )
+    _schedule(found, now=now)
+
+
+def _hold_plans(found: Difference, *, actor: Actor, now: datetime) -> None:
+    tenant = found.tenant
+    before = _limits_shown(tenant)
+    plan_services.assign_plans(tenant=tenant, assigned=found.assigned or ())
+    audit.record(
+        actor=actor,
+        action="tenant.plans_changed",
+        subject=tenant.subject,
+        now=now,
+        before=before,
+        after=_limits_shown(tenant),
+    )
+
+
+def _limits_shown(tenant: Tenant) -> dict[str, object]:
+    held = sorted({plan.ref for plan in plans.held_plans(tenant)})
+    return {"plans": held, "limits": {each.entity: each.limit for each in plans.limits(tenant)}}
+
+
+def _schedule(found: Difference, *, now: datetime) -> None:
+    """Note when the clock alone changes the answer, and start what takes longer."""
+    tenant, next_at = found.tenant, found.verdict.next_at
+    if found.provision:
+        enqueue("lifecycle.provision_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
+        again = now + PROVISIONING_PATIENCE
+        next_at = min(next_at, again) if next_at else again
+    tenant.next_reconcile_at = next_at
+    tenant.save(update_fields=["next_reconcile_at"])

@@ -1,0 +1,69 @@
+"""How commands tell what a flow did."""
+
+from typing import Any
+
+from django.core.management.base import CommandError
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from apps.core.commands import TenantryCommand
+from apps.lifecycle.difference import Difference
+from apps.lifecycle.selectors import difference_shown
+from apps.lifecycle.sweeping import Sweep
+
+
+def report_sweep(command: TenantryCommand, sweep: Sweep) -> None:
+    """Tell what a sweep found.
+
+    Raises:
+        CommandError: when something could not be looked at, so that the exit code says so.
+    """
+    if command.as_json:
+        command.print_json(
+            {
+                "events": sweep.events,
+                "prices": sweep.prices,
+                "customers": sweep.customers,
+                "changed": [difference_shown(found) for found in sweep.differences],
+                "errors": sweep.errors,
+            }
+        )
+    command.say(
+        f"{sweep.events} missed events, {sweep.prices} prices, {sweep.customers} customers, "
+        f"{len(sweep.differences)} tenants changed."
+    )
+    report_differences(command, sweep.differences)
+    if sweep.errors:
+        told = "\n".join(f"  {name}: {error}" for name, error in sweep.errors.items())
+        raise CommandError(f"These could not be looked at:\n{told}")
+
+
+def report_differences(command: TenantryCommand, differences: list[Difference]) -> None:
+    """Tell a person what is, or was, different about tenants."""
+    for found in differences:
+        command.say(f"{found.tenant.tenant_id}:" if found else f"{found.tenant.tenant_id}: as it should be")
+        for change in found.changes:
+            command.say(f"  {change}")
+
+
+def print_tenants(tenants: list[dict[str, Any]]) -> None:
+    """Print the table of tenants on standard output."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("Tenant", "State", "Provisioning", "Plan", "Limits", "Host"):
+        table.add_column(heading, overflow="fold")
+    for each in tenants:
+        table.add_row(
+            each["tenant_id"],
+            each["state"],
+            each["provisioning"],
+            each["plan"] or "none",
+            limits_in_words(each["limits"]),
+            each["host"],
+        )
+    Console(highlight=False).print(table)
+
+
+def limits_in_words(limits: dict[str, int | None]) -> str:
+    """The limits that there are, such as `applications 5, users 3`."""
+    return ", ".join(f"{entity} {limit}" for entity, limit in limits.items() if limit is not None) or "unlimited"

@@ -1,0 +1,199 @@
+"""The flows that cross apps: one function per thing that happens or that somebody asks for."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from apps.accounts.services import NewUser, random_password_hash
+from apps.billing import gateway, inbox
+from apps.billing import selectors as billing
+from apps.billing import services as billing_services
+from apps.billing.types import Secret
+from apps.core.actors import Actor
+from apps.core.jobs import enqueue
+from apps.core.locks import advisory_lock
+from apps.lifecycle import binding
+from apps.lifecycle.difference import Difference, difference
+from apps.lifecycle.provisioning import provision
+from apps.lifecycle.reconciling import reconcile
+from apps.plans import selectors as plans
+from apps.plans import services as plan_services
+from apps.plans.models import Subscription as Binding
+from apps.tenants import services as tenants
+from apps.tenants.models import Tenant
+
+
+def follow_customer(*, customer_id: str, actor: Actor, now: datetime) -> list[Difference]:
+    """Look at a customer in Stripe again, and make every tenant of theirs what it should be."""
+    with advisory_lock(f"customer:{customer_id}"):
+        return _follow_customer(customer_id, actor, now)
+
+
+def work_off_customer(*, customer_id: str, actor: Actor, now: datetime) -> None:
+    """As `follow_customer`, for the pending events about them; without any there is nothing to do."""
+    with advisory_lock(f"customer:{customer_id}"):
+        events = inbox.take(f"customer:{customer_id}")
+        if events:
+            with inbox.working_off(events, now=now):
+                _follow_customer(customer_id, actor, now)
+
+
+def _follow_customer(customer_id: str, actor: Actor, now: datetime) -> list[Difference]:
+    passwords = billing_services.refresh_customer(customer_id)
+    differences = _bind_and_reconcile(customer_id, passwords, actor, now)
+    _remove_used_passwords(passwords)
+    return differences
+
+
+def rebind_customer(*, customer_id: str, actor: Actor, now: datetime) -> list[Difference]:
+    """Judge a customer's subscriptions anew from the mirror: the catalogue has changed, not Stripe."""
+    with advisory_lock(f"customer:{customer_id}"):
+        return _bind_and_reconcile(customer_id, {}, actor, now)
+
+
+def _bind_and_reconcile(
+    customer_id: str, passwords: Mapping[str, Secret], actor: Actor, now: datetime
+) -> list[Difference]:
+    customer = billing.customer(customer_id)
+    if customer is None:
+        return []
+    subscriptions = billing.subscriptions_of(customer_id)
+    used = {item.price_id for subscription in subscriptions for item in subscription.items}
+    publish_prices(price_ids=used, now=now)
+    case = binding.situation(
+        customer=customer, subscriptions=subscriptions, passwords=passwords, actor=actor, now=now
+    )
+    return [reconcile(tenant=tenant, actor=actor, now=now) for tenant in binding.bind(case)]
+
+
+def _remove_used_passwords(passwords: Mapping[str, Secret]) -> None:
+    """Once a subscription is bound, its password has been used or never will be: take it out of Stripe."""
+    bound = Binding.objects.filter(stripe_id__in=passwords).exclude(tenant=None)
+    for subscription_id in bound.values_list("stripe_id", flat=True):
+        gateway.remove_password(subscription_id)
+
+
+def publish_prices(*, price_ids: set[str], now: datetime) -> list[str]:
+    """Publish the limits of those of these prices that are managed; returns those with a new version."""
+    managed = plans.price_groups()
+    mirrored = billing.prices(price_ids & managed.keys())
+    return [price.id for price in mirrored.values() if plan_services.publish_price(price=price, now=now)]
+
+
+def work_off_price(*, price_id: str, now: datetime) -> None:
+    """Look at a price in Stripe again, for the pending events about it; a new version reaches every tenant on it."""
+    events = inbox.take(f"price:{price_id}")
+    if events:
+        with inbox.working_off(events, now=now):
+            follow_price(price_id=price_id, now=now)
+
+
+def follow_price(*, price_id: str, now: datetime) -> None:
+    """Look at a price in Stripe again; a new version reaches every tenant on it."""
+    billing_services.refresh_price(price_id)
+    _publish_and_tell({price_id}, now)
+
+
+def work_off_product(*, product_id: str, now: datetime) -> None:
+    """Look at a product in Stripe again, for the pending events about it: its name is in its plans' names."""
+    events = inbox.take(f"product:{product_id}")
+    if events:
+        with inbox.working_off(events, now=now):
+            billing_services.refresh_product(product_id)
+            _publish_and_tell(set(billing.price_ids_of_product(product_id)), now)
+
+
+@transaction.atomic
+def _publish_and_tell(price_ids: set[str], now: datetime) -> None:
+    for price_id in publish_prices(price_ids=price_ids, now=now):
+        _rebind_customers_with(price_id)
+
+
+def _rebind_customers_with(price_id: str) -> None:
+    for customer_id in billing.customers_with_price(price_id):
+        enqueue("lifecycle.rebind_customer", lock=f"customer:{customer_id}", customer_id=customer_id)
+
+
+@transaction.atomic
+def manage_price(*, price_id: str, group: str, actor: Actor, now: datetime) -> None:
+    """Manage the subscriptions of a price: those there are become tenants."""
+    plan_services.mark_price(price_id=price_id, group=group, actor=actor, now=now)
+    publish_prices(price_ids={price_id}, now=now)
+    _rebind_customers_with(price_id)
+
+
+@transaction.atomic
+def unmanage_price(*, price_id: str, actor: Actor, now: datetime) -> None:
+    """Stop managing a price; tenants on it keep what they have."""
+    plan_services.unmark_price(price_id=price_id, actor=actor, now=now)
+    _rebind_customers_with(price_id)
+
+
+@transaction.atomic
+def create_tenant(*, tenant_id: str, name: str, administrator: NewUser, actor: Actor, now: datetime) -> Tenant:
+    """Make a tenant by hand, without Stripe; it is provisioned by a job.
+
+    Raises:
+        InvalidTenantId, ReservedTenantId, TenantBuried, TenantIdTaken: see `tenants.services.create_tenant`.
+    """
+    tenant = tenants.create_tenant(
+        tenant_id=tenant_id,
+        name=name or tenant_id,
+        description="",
+        administrator=NewUser(
+            username=administrator.username or tenant_id,
+            email=administrator.email,
+            full_name=administrator.full_name,
+            password_hash=random_password_hash(),
+        ),
+        claim=None,
+        actor=actor,
+        now=now,
+    )
+    return reconcile(tenant=tenant, actor=actor, now=now).tenant
+
+
+@transaction.atomic
+def hold_tenant(
+    *, tenant: Tenant, state: str, reason: str, until: datetime | None, actor: Actor, now: datetime
+) -> Difference:
+    """Suspend or reject a tenant by hand; that wins over Stripe until it is lifted or its time is up."""
+    tenants.hold(tenant=tenant, state=state, reason=reason, until=until, actor=actor, now=now)
+    return reconcile(tenant=tenant, actor=actor, now=now)
+
+
+@transaction.atomic
+def unhold_tenant(*, tenant: Tenant, reason: str, actor: Actor, now: datetime) -> Difference:
+    """Lift the hold; Stripe decides again.
+
+    Raises:
+        NoHold: when there is none.
+    """
+    tenants.unhold(tenant=tenant, reason=reason, actor=actor, now=now)
+    return reconcile(tenant=tenant, actor=actor, now=now)
+
+
+def preview(*, tenant: Tenant, now: datetime) -> Difference:
+    """What reconciling would change now, from what the mirror holds. Changes nothing."""
+    return difference(tenant, now=now)
+
+
+@transaction.atomic
+def resync_tenant(*, tenant: Tenant, actor: Actor, now: datetime) -> Difference:
+    """Reconcile a tenant now, and have its customer looked at again in Stripe by a job."""
+    if tenant.stripe_customer_id:
+        lock = f"customer:{tenant.stripe_customer_id}"
+        enqueue("lifecycle.resync_customer", lock=lock, customer_id=tenant.stripe_customer_id)
+    return reconcile(tenant=tenant, actor=actor, now=now)
+
+
+def resume_provisioning(*, tenant: Tenant, actor: Actor, now: datetime) -> None:
+    """Have a job go on with a provisioning that stopped."""
+    enqueue("lifecycle.provision_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
+
+
+def provision_tenant(*, tenant_key: UUID, actor: Actor, now: datetime) -> Tenant:
+    """Do what is missing of a tenant's provisioning, now."""
+    return provision(tenant=Tenant.objects.get(pk=tenant_key), actor=actor, now=now)

@@ -1,0 +1,78 @@
+"""The jobs that run the flows. Only here do they read the clock."""
+
+from uuid import UUID
+
+from apps.billing import inbox
+from apps.billing import selectors as billing
+from apps.core import clock
+from apps.core.actors import CLOCK, Actor
+from apps.core.jobs import enqueue, every_minute, every_night, job, retry_stalled
+from apps.lifecycle import services, sweeping
+from apps.lifecycle.reconciling import reconcile
+from apps.tenants import selectors as tenants
+from apps.tenants import services as tenant_services
+from apps.tenants.models import Tenant
+
+
+@job(name="lifecycle.follow_customer")
+def follow_customer(customer_id: str) -> None:
+    """Work off the pending events about a customer."""
+    services.work_off_customer(
+        customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now()
+    )
+
+
+@job(name="lifecycle.resync_customer")
+def resync_customer(customer_id: str) -> None:
+    """Look at a customer again without an event having come."""
+    services.follow_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now())
+
+
+@job(name="lifecycle.rebind_customer")
+def rebind_customer(customer_id: str) -> None:
+    """Judge a customer's subscriptions anew because the catalogue has changed."""
+    services.rebind_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now())
+
+
+@job(name="lifecycle.follow_price")
+def follow_price(price_id: str) -> None:
+    """Work off the pending events about a price."""
+    services.work_off_price(price_id=price_id, now=clock.now())
+
+
+@job(name="lifecycle.follow_product")
+def follow_product(product_id: str) -> None:
+    """Work off the pending events about a product."""
+    services.work_off_product(product_id=product_id, now=clock.now())
+
+
+@job(name="lifecycle.reconcile_tenant")
+def reconcile_tenant(tenant_key: str) -> None:
+    """Reconcile a tenant because time has passed."""
+    tenant = Tenant.objects.filter(pk=tenant_key).first()
+    if tenant:
+        reconcile(tenant=tenant, actor=CLOCK, now=clock.now())
+
+
+@job(name="lifecycle.provision_tenant")
+def provision_tenant(tenant_key: str) -> None:
+    """Do what is missing of a tenant's provisioning."""
+    services.provision_tenant(tenant_key=UUID(tenant_key), actor=CLOCK, now=clock.now())
+
+
+@every_minute(name="lifecycle.every_minute")
+def every_minute_job() -> None:
+    """Take up again what was left lying: jobs of dead workers, pending events, tenants whose time has come."""
+    now = clock.now()
+    retry_stalled()
+    for work in billing.pending_work(now):
+        inbox.requeue(work=work, now=now)
+    for tenant in tenants.due_for_reconcile(now):
+        tenant_services.put_off(tenant=tenant, now=now)
+        enqueue("lifecycle.reconcile_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
+
+
+@every_night(name="lifecycle.every_night")
+def every_night_job() -> None:
+    """Look at the whole account again, so that a lost event costs a day at most."""
+    sweeping.catch_up(now=clock.now())

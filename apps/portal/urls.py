@@ -1,0 +1,9 @@
+"""The pages of a tenant's own host."""
+
+from django.urls import path
+
+from apps.portal import views
+
+app_name = "portal"
+
+urlpatterns = [path("", views.settings, name="settings")]

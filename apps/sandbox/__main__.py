@@ -1,0 +1,5 @@
+import sys
+
+from apps.sandbox.cli import main
+
+sys.exit(main())

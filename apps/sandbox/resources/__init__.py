@@ -1,0 +1,1 @@
+"""One module per resource: its routes, and what each of them does."""

@@ -1,0 +1,90 @@
+"""Invoices. Contract: docs.stripe.com/api/invoices. Only subscriptions make them here."""
+
+from collections.abc import Callable
+
+from apps.sandbox import listing
+from apps.sandbox.contract import Body
+from apps.sandbox.errors import ApiError
+from apps.sandbox.invoicing import finalize, pay, void, write_off
+from apps.sandbox.render import render
+from apps.sandbox.routing import PAGE, Call, route
+from apps.sandbox.standing import invoice_settled
+from apps.sandbox.store import Transaction
+
+_SUBSCRIPTION = "parent.subscription_details.subscription"
+
+
+def retrieve(call: Call) -> Body:
+    return render(call.tx, call.tx.load("invoice", call.id))
+
+
+def pay_now(call: Call) -> Body:
+    """Pay the invoice; a charge asked for succeeds always, failures are made through the control API."""
+    invoice = call.tx.load("invoice", call.id)
+    if invoice["status"] == "paid":
+        raise ApiError("Invoice is already paid", code="invoice_not_editable")
+    if invoice["status"] == "void":
+        raise ApiError("This invoice is voided and cannot be paid.", code="invoice_not_editable")
+    if invoice["status"] == "draft":
+        invoice = finalize(call.tx, invoice)
+    return _settled(call.tx, invoice, pay)
+
+
+def void_now(call: Call) -> Body:
+    return _settled(call.tx, call.tx.load("invoice", call.id), void)
+
+
+def mark_uncollectible(call: Call) -> Body:
+    return _settled(call.tx, call.tx.load("invoice", call.id), write_off)
+
+
+def _settled(tx: Transaction, invoice: Body, settle: Callable[[Transaction, Body], Body]) -> Body:
+    settled = settle(tx, invoice)
+    invoice_settled(tx, settled)
+    return render(tx, settled)
+
+
+def list_all(call: Call) -> Body:
+    filters = listing.created(call.params) + listing.given(
+        call.params,
+        customer="customer",
+        status="status",
+        subscription=_SUBSCRIPTION,
+        collection_method="collection_method",
+    )
+    return listing.page(call.tx, kind="invoice", url="/v1/invoices", params=call.params, filters=filters)
+
+
+def list_lines(call: Call) -> Body:
+    """Return the lines in the order in which the invoice shows them."""
+    invoice = call.tx.load("invoice", call.id)
+    return listing.page(
+        call.tx,
+        kind="line_item",
+        url=f"/v1/invoices/{invoice['id']}/lines",
+        params=call.params,
+        filters=[listing.equals("invoice", invoice["id"])],
+        oldest_first=True,
+    )
+
+
+ROUTES = [
+    route(
+        "GET",
+        "/v1/invoices",
+        "InvoiceListParams",
+        list_all,
+        simulates=f"{PAGE} customer status subscription collection_method",
+    ),
+    route("GET", "/v1/invoices/{id}", "InvoiceRetrieveParams", retrieve),
+    route("GET", "/v1/invoices/{id}/lines", "InvoiceLineItemListParams", list_lines, simulates=PAGE),
+    route(
+        "POST",
+        "/v1/invoices/{id}/pay",
+        "InvoicePayParams",
+        pay_now,
+        accepts="forgive mandate off_session paid_out_of_band payment_method source",
+    ),
+    route("POST", "/v1/invoices/{id}/void", "InvoiceVoidInvoiceParams", void_now),
+    route("POST", "/v1/invoices/{id}/mark_uncollectible", "InvoiceMarkUncollectibleParams", mark_uncollectible),
+]

@@ -1,0 +1,75 @@
+"""Which fields an object has: read from the annotations of the stripe package's resource classes."""
+
+import importlib
+import inspect
+import typing
+from functools import cache
+from typing import Any, Final
+
+from apps.sandbox.contract import Body
+
+_CLASSES: Final = {
+    "account": "Account",
+    "customer": "Customer",
+    "event": "Event",
+    "invoice": "Invoice",
+    "line_item": "InvoiceLineItem",
+    "plan": "Plan",
+    "price": "Price",
+    "product": "Product",
+    "subscription": "Subscription",
+    "subscription_item": "SubscriptionItem",
+    "webhook_endpoint": "WebhookEndpoint",
+}
+
+INCLUDABLE: Final = {
+    "customer": frozenset({"cash_balance", "invoice_credit_balance", "sources", "subscriptions", "tax", "tax_ids"}),
+    "invoice": frozenset({"confirmation_secret", "payments"}),
+    "price": frozenset({"currency_options", "tiers"}),
+}
+"""Fields that Stripe leaves out unless `expand` asks for them (docs.stripe.com/expand)."""
+
+_SOMETIMES: Final = {
+    "account": frozenset({"company", "groups", "individual"}),
+    "event": frozenset({"account", "context"}),
+    "plan": frozenset({"tiers"}),
+    "subscription": frozenset({"managed_payments", "presentment_details"}),
+    "webhook_endpoint": frozenset({"secret"}),
+}
+
+
+def complete(body: Body) -> Body:
+    """Return `body` with every field that its kind always has; those not given are null."""
+    return dict.fromkeys(_always(body["object"])) | body
+
+
+def is_expandable(*, kind: str, field: str) -> bool:
+    """Tell whether the field holds an id that `expand` can turn into the object."""
+    return field in _references(kind)
+
+
+@cache
+def _always(kind: str) -> tuple[str, ...]:
+    left_out = {"deleted"} | INCLUDABLE.get(kind, frozenset()) | _SOMETIMES.get(kind, frozenset())
+    return tuple(name for name in _annotations(kind) if name not in left_out)
+
+
+@cache
+def _references(kind: str) -> frozenset[str]:
+    return frozenset(name for name, hint in _annotations(kind).items() if _is_reference(hint))
+
+
+@cache
+def _annotations(kind: str) -> dict[str, Any]:
+    if kind not in _CLASSES:
+        return {}
+    resource = getattr(importlib.import_module("stripe"), _CLASSES[kind])
+    fields = inspect.get_annotations(resource)
+    # The class's own constants are annotated too, and written in capitals.
+    return {name: hint for name, hint in fields.items() if name.islower() and not name.startswith("_")}
+
+
+def _is_reference(hint: Any) -> bool:
+    """An expandable field is annotated as "text, or a resource that is named further down the package"."""
+    choices = typing.get_args(hint)
+    return str in choices and any(isinstance(choice, typing.ForwardRef) for choice in choices)

@@ -1,0 +1,140 @@
+"""Making a subscription. Contract: docs.stripe.com/api/subscriptions/create.
+
+Every charge succeeds unless `payment_behavior=default_incomplete` leaves the first invoice to be paid later. Events,
+in this order: customer.subscription.created, invoice.created, invoice.finalized, invoice.paid,
+invoice.payment_succeeded.
+"""
+
+from apps.sandbox import errors, metadata
+from apps.sandbox.contract import DAY, Body
+from apps.sandbox.errors import ApiError
+from apps.sandbox.ids import new_id
+from apps.sandbox.invoicing import bill
+from apps.sandbox.items import add_item, resolve_price, total
+from apps.sandbox.recording import record
+from apps.sandbox.shapes import complete
+from apps.sandbox.store import Transaction
+from apps.sandbox.tariffs import currency_code
+from apps.sandbox.terms import cancellation_terms
+
+
+def subscribe(tx: Transaction, params: Body) -> Body:
+    """Make a subscription of checked `params`, with its items and its first invoice."""
+    for name in ("customer", "items"):
+        if not params.get(name):
+            raise errors.missing(name)
+    tx.load("customer", params["customer"], param="customer")
+    subscription, sent = _draft(tx, params)
+    tx.insert(subscription)
+    for index, item in enumerate(sent):
+        add_item(tx, subscription, item, path=f"items[{index}]")
+    subscription |= cancellation_terms(tx, subscription, params)
+    subscription["status"] = _first_status(tx, subscription, params)
+    subscription["latest_invoice"] = new_id("in")
+    tx.save(subscription)
+    record(tx, "customer.subscription.created", subscription)
+    bill(tx, subscription, reason="subscription_create", id=subscription["latest_invoice"])
+    return subscription
+
+
+def _draft(tx: Transaction, params: Body) -> tuple[Body, list[Body]]:
+    """Return the subscription without its items, and the items with their prices made."""
+    prices = [resolve_price(tx, item, path=f"items[{index}]") for index, item in enumerate(params["items"])]
+    sent = [_naming(item, price) for item, price in zip(params["items"], prices, strict=True)]
+    currency = currency_code(params["currency"]) if "currency" in params else prices[0]["currency"]
+    mode = _billing_mode(params, prices)
+    method = params.get("collection_method", "charge_automatically")
+    if method == "send_invoice" and "days_until_due" not in params:
+        raise errors.missing("days_until_due")
+    subscription = {
+        "id": new_id("sub"),
+        "object": "subscription",
+        **_defaults(),
+        "billing_mode": mode,
+        "collection_method": method,
+        "created": tx.now,
+        "currency": currency,
+        "customer": params["customer"],
+        "days_until_due": params.get("days_until_due"),
+        "default_payment_method": params.get("default_payment_method"),
+        "description": params.get("description"),
+        "metadata": metadata.of(params),
+        "start_date": tx.now,
+        **_start(params, now=tx.now),
+    }
+    return complete(subscription), sent
+
+
+def _naming(item: Body, price: Body) -> Body:
+    """Return the item with its price by id: `price_data` makes a price once."""
+    kept = {name: value for name, value in item.items() if name not in ("price_data", "plan")}
+    return kept | {"price": price["id"]}
+
+
+def _defaults() -> Body:
+    return {
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "billing_schedules": [],
+        "cancel_at_period_end": False,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "default_tax_rates": [],
+        "discounts": [],
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "livemode": False,
+        "payment_settings": {
+            "payment_method_options": None,
+            "payment_method_types": None,
+            "save_default_payment_method": "off",
+        },
+        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
+    }
+
+
+def _billing_mode(params: Body, prices: list[Body]) -> Body:
+    """Return the mode, flexible unless asked otherwise; the classic one refuses items of different intervals."""
+    kind = params.get("billing_mode", {}).get("type", "flexible")
+    if kind == "flexible":
+        return {"flexible": {"proration_discounts": "included"}, "type": kind, "updated_at": None}
+    intervals = {(price["recurring"]["interval"], price["recurring"]["interval_count"]) for price in prices}
+    if len(intervals) > 1:
+        raise ApiError("Currency and interval fields must match across all plans on this subscription.", param="items")
+    return {"flexible": None, "type": kind, "updated_at": None}
+
+
+def _start(params: Body, *, now: int) -> Body:
+    """Return status, anchor and trial of a subscription that starts now."""
+    trial_end = trial_end_of(params, now=now)
+    if trial_end is not None:
+        return {
+            "status": "trialing",
+            "billing_cycle_anchor": trial_end,
+            "trial_start": now,
+            "trial_end": trial_end,
+        }
+    anchor = params.get("billing_cycle_anchor", now)
+    if anchor < now:
+        raise ApiError("The billing cycle anchor must be in the future.", param="billing_cycle_anchor")
+    return {"status": "active", "billing_cycle_anchor": anchor}
+
+
+def trial_end_of(params: Body, *, now: int) -> int | None:
+    """Return the end of the trial that `params` ask for, in Unix seconds, or None for none (or one that ends now)."""
+    if "trial_end" in params and "trial_period_days" in params:
+        raise errors.exclusive(first="trial_end", second="trial_period_days")
+    if "trial_period_days" in params:
+        days: int = params["trial_period_days"]
+        return now + days * DAY if days > 0 else None
+    end: int | str | None = params.get("trial_end")
+    if isinstance(end, int) and end <= now:
+        message = "Invalid timestamp: must be an integer Unix timestamp in the future."
+        raise ApiError(message, param="trial_end")
+    return end if isinstance(end, int) else None
+
+
+def _first_status(tx: Transaction, subscription: Body, params: Body) -> str:
+    waits = params.get("payment_behavior") == "default_incomplete"
+    automatic = subscription["collection_method"] == "charge_automatically"
+    if subscription["status"] == "active" and waits and automatic and total(tx, subscription):
+        return "incomplete"
+    status: str = subscription["status"]
+    return status

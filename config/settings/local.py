@@ -1,0 +1,35 @@
+"""A machine with nothing configured: embedded PostgreSQL and the local stand-in for Stripe."""
+
+from config import embedded_postgres
+from config import env as environment
+
+environment.load_local_file()
+
+from config.settings.base import *  # noqa: E402, F403
+from config.settings.base import (  # noqa: E402
+    ALLOWED_HOSTS,
+    STRIPE_SECRET_KEY,
+    TENANTRY_HOME,
+    TENANTRY_PUBLIC_HOSTS,
+    env,
+    tenant_database,
+)
+
+DEBUG = environment.flag("DEBUG", default=False)
+SECRET_KEY = environment.generated("SECRET_KEY")
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, "localhost", "127.0.0.1", ".localhost"]
+TENANTRY_PUBLIC_HOSTS = [*TENANTRY_PUBLIC_HOSTS, "localhost", "127.0.0.1"]
+
+TENANTRY_EMBEDDED_POSTGRES = not env.str("DATABASE_URL", default="")
+DATABASES = {
+    "default": tenant_database(environment.database(embedded_postgres.connection_settings(TENANTRY_HOME))),
+}
+
+# Without a key of a real account everything talks to the stand-in, which takes any test key.
+TENANTRY_SANDBOX = not STRIPE_SECRET_KEY
+if TENANTRY_SANDBOX:
+    STRIPE_SECRET_KEY = "sk_test_localstandin000000000000000"
+    STRIPE_API_BASE = environment.web_address("STRIPE_API_BASE", default="http://127.0.0.1:12111")
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+WHITENOISE_USE_FINDERS = True

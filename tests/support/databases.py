@@ -1,0 +1,77 @@
+"""The test run's own database: made, cleaned between tests, dropped."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from config import fresh_database
+
+PREFIX = "test_tenantry_"
+KEPT = ("django_migrations", "django_content_type", "auth_permission")
+_names: dict[str, str] = {}
+
+
+def create() -> None:
+    """Make and fill a database that no other run uses, and connect to it."""
+    _names["before"] = settings.DATABASES["default"]["NAME"]
+    name = f"{PREFIX}{os.getpid()}"
+    with connection._nodb_cursor() as cursor:
+        for leftover in _leftovers(cursor):
+            cursor.execute(f'DROP DATABASE IF EXISTS "{leftover}"')
+        cursor.execute(f'CREATE DATABASE "{name}"')
+        # What a crash loses of a test database nobody misses.
+        cursor.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    _connect_to(name)
+    fresh_database.install()
+
+
+def drop() -> None:
+    """Drop the database and connect to the one before."""
+    name = settings.DATABASES["default"]["NAME"]
+    _connect_to(_names["before"])
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _leftovers(cursor: Any) -> list[str]:
+    """Databases of runs that were killed."""
+    cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}%"])
+    names = [row[0] for row in cursor.fetchall()]
+    return [name for name in names if not os.path.exists(f"/proc/{name.removeprefix(PREFIX)}")]
+
+
+def _connect_to(name: str) -> None:
+    connection.close()
+    settings.DATABASES["default"]["NAME"] = name
+    connection.settings_dict["NAME"] = name
+
+
+def url() -> str:
+    """The address of the test database, for a process of its own."""
+    own = connection.settings_dict
+    host = str(own["HOST"]).replace("/", "%2F")
+    secret = f":{own['PASSWORD']}" if own.get("PASSWORD") else ""
+    port = f":{own['PORT']}" if own.get("PORT") else ""
+    return f"postgresql://{own['USER']}{secret}@{host}{port}/{own['NAME']}"
+
+
+def clean() -> None:
+    """Empty every public table that has rows, and drop every tenant's schema."""
+    connection.set_schema_to_public()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE %s", [r"t\_%"])
+        for (schema,) in cursor.fetchall():
+            cursor.execute(f'DROP SCHEMA "{schema}" CASCADE')
+        used = _tables_with_rows(cursor)
+        if used:
+            cursor.execute(f"TRUNCATE {', '.join(used)} CASCADE")
+
+
+def _tables_with_rows(cursor: Any) -> list[str]:
+    cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    tables = [f'"{row[0]}"' for row in cursor.fetchall() if row[0] not in KEPT]
+    each = [f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in tables]
+    cursor.execute(" UNION ALL ".join(each))
+    return [row[0] for row in cursor.fetchall()]
