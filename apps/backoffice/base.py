@@ -22,7 +22,6 @@ class OperatorModelAdmin(ModelAdmin):
     list_per_page = 50
     list_max_show_all = 200
     list_filter_submit = False
-    show_full_result_count = False
     list_select_related: ClassVar[Any] = ()
     # What an empty list tells: what would be here, and how it comes to be.
     empty_title = "Nothing here yet"

@@ -64,10 +64,9 @@ class OperatorForm(forms.ModelForm):
 
     class Meta:
         model = User
-        fields = ("username", "full_name", "email")
+        fields = ("username", "email")
         widgets = {  # noqa: RUF012
             "username": UnfoldAdminTextInputWidget,
-            "full_name": UnfoldAdminTextInputWidget,
             "email": UnfoldAdminEmailInputWidget,
         }
 

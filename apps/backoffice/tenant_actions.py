@@ -25,7 +25,7 @@ class TenantAction(UnfoldModelAdminViewMixin, FormView):  # type: ignore[misc]
 
     permission_required = "tenants.change_tenant"
     raise_exception = True
-    template_name = "backoffice/tenant_action.html"
+    template_name = "backoffice/action.html"
     form_class: type[forms.Form] = forms.Form
     title = ""
     consequence = ""
@@ -60,7 +60,10 @@ class TenantAction(UnfoldModelAdminViewMixin, FormView):  # type: ignore[misc]
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         return super().get_context_data(
-            action=self,
+            heading=f"{self.title}: {self.tenant}",
+            consequence=self.consequence,
+            button=self.button,
+            dangerous=self.dangerous,
             tenant=self.tenant,
             opts=Tenant._meta,
             original=self.tenant,

@@ -16,7 +16,7 @@ from apps.billing.errors import BadEvent, BadSignature, StripeRefused, StripeUna
 from apps.billing.gateway import EventHead
 from apps.billing.models import Event
 from apps.core.clock import from_timestamp
-from apps.core.jobs import enqueue
+from apps.core.jobs import absorb_twins, enqueue
 
 log = structlog.get_logger(__name__)
 
@@ -109,7 +109,12 @@ def enqueue_work(work: str) -> None:
 
 
 def take(work: str) -> list[UUID]:
-    """The pending events about this work. They stay pending until `finish`, whatever happens to the worker."""
+    """The pending events about this work. They stay pending until `finish`, whatever happens to the worker.
+
+    A burst of events about one customer is worked off at once: the jobs of those
+    after the first are taken back.
+    """
+    absorb_twins(JOBS[work.partition(":")[0]], lock=work)
     return list(Event.objects.filter(work=work, state=Event.State.PENDING).values_list("id", flat=True))
 
 

@@ -77,6 +77,18 @@ async def _retry_stalled() -> int:
     return len(stalled)
 
 
+def absorb_twins(name: str, *, lock: str) -> None:
+    """Take back the enqueued jobs of this name and lock: the running one does their work.
+
+    Call it before reading what there is to do: whatever a job taken back was enqueued
+    for was committed with it, and is seen by that reading.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM procrastinate_jobs WHERE status = 'todo' AND task_name = %s AND lock = %s", [name, lock]
+        )
+
+
 def enqueue(name: str, *, lock: str | None = None, **arguments: Any) -> None:
     """Enqueue a job, to run once the caller's transaction has committed.
 

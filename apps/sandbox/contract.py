@@ -20,3 +20,5 @@ STATUSES: Final = (
 TERMINAL_STATUSES: Final = frozenset({"canceled", "incomplete_expired"})
 DAY: Final = 86_400
 """Seconds."""
+LATEST: Final = 9_999_999_999
+"""The latest moment that the stand-in takes, in Unix seconds: the year 2286."""

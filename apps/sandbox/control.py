@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from apps.sandbox import deliveries, renewal
 from apps.sandbox.api import Request, Response
-from apps.sandbox.contract import API_VERSION, STATUSES, Body
+from apps.sandbox.contract import API_VERSION, LATEST, STATUSES, Body
 from apps.sandbox.delivery import Deliverer, Settings
 from apps.sandbox.errors import ApiError, unknown_route
 from apps.sandbox.interventions import Fault, Faults, Holds, RequestLog
@@ -75,7 +75,12 @@ def _take(body: Body, **kinds: Any) -> Body:
         is_number = not isinstance(value, bool) and isinstance(value, kinds[name])
         if not (is_number or (isinstance(value, bool) and kinds[name] is bool)):
             raise ApiError(f"Wrong type: {name}", param=name)
+        if name in _LEAST and value is not None and not _LEAST[name] <= value <= LATEST:
+            raise ApiError(f"Out of range: {name}", param=name)
     return body
+
+
+_LEAST = {"now": 0, "at": 0, "delay": 0, "times": 1, "retry_after": 0}
 
 
 def _health(order: Order) -> Body:

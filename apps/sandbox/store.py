@@ -60,8 +60,8 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 class Transaction:
     """The store as one request sees it.
 
-    `now` is the stand-in's time in Unix seconds, `began` the real one; `request_id` and `idempotency_key` are what the events of this
-    request will name, None when nobody asked for the change through the API.
+    `now` is the stand-in's time in Unix seconds, `began` the real one; `request_id` and `idempotency_key` are what
+    the events of this request will name, None when nobody asked for the change through the API.
     """
 
     def __init__(self, connection: sqlite3.Connection) -> None:

@@ -5,17 +5,21 @@ in this order: customer.subscription.created, invoice.created, invoice.finalized
 invoice.payment_succeeded.
 """
 
+from typing import Final
+
 from apps.sandbox import errors, metadata
 from apps.sandbox.contract import DAY, Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
 from apps.sandbox.invoicing import bill
-from apps.sandbox.items import add_item, resolve_price, total
+from apps.sandbox.items import add_item, first_period, resolve_price, total
 from apps.sandbox.recording import record
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
 from apps.sandbox.tariffs import currency_code
 from apps.sandbox.terms import cancellation_terms
+
+LONGEST_TRIAL: Final = 730 * DAY
 
 
 def subscribe(tx: Transaction, params: Body) -> Body:
@@ -46,6 +50,7 @@ def _draft(tx: Transaction, params: Body) -> tuple[Body, list[Body]]:
     method = params.get("collection_method", "charge_automatically")
     if method == "send_invoice" and "days_until_due" not in params:
         raise errors.missing("days_until_due")
+    _check_anchor(params, prices, now=tx.now)
     subscription = {
         "id": new_id("sub"),
         "object": "subscription",
@@ -63,6 +68,15 @@ def _draft(tx: Transaction, params: Body) -> tuple[Body, list[Body]]:
         **_start(params, now=tx.now),
     }
     return complete(subscription), sent
+
+
+def _check_anchor(params: Body, prices: list[Body], *, now: int) -> None:
+    """Raise ApiError unless the anchor lies between now and the end of what would be the first period."""
+    if "billing_cycle_anchor" in params:
+        latest = min(first_period(price, now=now)["current_period_end"] for price in prices)
+        if not now <= params["billing_cycle_anchor"] <= latest:
+            message = "billing_cycle_anchor must be in the future and no later than the next natural billing date."
+            raise ApiError(message, param="billing_cycle_anchor")
 
 
 def _naming(item: Body, price: Body) -> Body:
@@ -111,10 +125,7 @@ def _start(params: Body, *, now: int) -> Body:
             "trial_start": now,
             "trial_end": trial_end,
         }
-    anchor = params.get("billing_cycle_anchor", now)
-    if anchor < now:
-        raise ApiError("The billing cycle anchor must be in the future.", param="billing_cycle_anchor")
-    return {"status": "active", "billing_cycle_anchor": anchor}
+    return {"status": "active", "billing_cycle_anchor": params.get("billing_cycle_anchor", now)}
 
 
 def trial_end_of(params: Body, *, now: int) -> int | None:
@@ -123,12 +134,15 @@ def trial_end_of(params: Body, *, now: int) -> int | None:
         raise errors.exclusive(first="trial_end", second="trial_period_days")
     if "trial_period_days" in params:
         days: int = params["trial_period_days"]
-        return now + days * DAY if days > 0 else None
-    end: int | str | None = params.get("trial_end")
-    if isinstance(end, int) and end <= now:
-        message = "Invalid timestamp: must be an integer Unix timestamp in the future."
-        raise ApiError(message, param="trial_end")
-    return end if isinstance(end, int) else None
+        return _checked_trial(now + days * DAY, now=now, param="trial_period_days") if days > 0 else None
+    end: int | str = params.get("trial_end", "now")
+    return _checked_trial(end, now=now, param="trial_end") if isinstance(end, int) else None
+
+
+def _checked_trial(end: int, *, now: int, param: str) -> int:
+    if not now < end <= now + LONGEST_TRIAL:
+        raise ApiError("A trial must end in the future, and within two years.", param=param)
+    return end
 
 
 def _first_status(tx: Transaction, subscription: Body, params: Body) -> str:

@@ -13,6 +13,9 @@ _LONGEST = {"day": 3 * 365, "week": 156, "month": 36, "year": 3}
 def check_scheme(params: Body) -> None:
     """Raise ApiError when the billing scheme and the amounts do not fit each other."""
     sent = [name for name in _AMOUNTS if name in params]
+    transform = params.get("transform_quantity")
+    if transform and transform["divide_by"] < 1:
+        raise errors.invalid_integer(value=str(transform["divide_by"]), param="transform_quantity[divide_by]")
     if params.get("billing_scheme") == "tiered":
         _check_tiered(params, sent)
     elif "tiers" in params or "tiers_mode" in params:

@@ -1,7 +1,7 @@
 """What a subscription is told about its end, and about collecting meanwhile."""
 
 from apps.sandbox import errors
-from apps.sandbox.contract import Body
+from apps.sandbox.contract import LATEST, Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.items import of_subscription
 from apps.sandbox.store import Transaction
@@ -58,6 +58,6 @@ def _moment(tx: Transaction, subscription: Body, sent: int | str) -> int | None:
         return min(ends) if sent == "min_period_end" else max(ends)
     if not isinstance(sent, int):
         raise errors.not_simulated(f"cancel_at={sent}")
-    if sent <= tx.now:
+    if not tx.now < sent <= LATEST:
         raise ApiError("Invalid timestamp: must be an integer Unix timestamp in the future.", param="cancel_at")
     return sent

@@ -192,6 +192,7 @@ def _page(title: str, icon: str, view: str) -> dict[str, object]:
     return {"title": title, "icon": icon, "link": reverse_lazy(view)}
 
 
+FORMAT_MODULE_PATH = ["apps.backoffice.formats"]
 UNFOLD = {
     "SITE_TITLE": "Tenantry",
     "SITE_HEADER": "Tenantry",

@@ -32,7 +32,8 @@ class Control:
         try:
             self(method, path, body)
         except urllib.error.HTTPError as error:
-            return error.code
+            with error:
+                return error.code
         return 200
 
     def set_status(self, subscription: str, status: str, **more: Any) -> Any:

@@ -67,6 +67,7 @@ def test_a_lookup_key_belongs_to_one_price(client: stripe.StripeClient) -> None:
         {"tiers": [{"up_to": "inf", "unit_amount": 1}]},
         {"unit_amount": 1, "unit_amount_decimal": "1"},
         {"unit_amount": -1},
+        {"unit_amount": 1, "transform_quantity": {"divide_by": 0, "round": "up"}},
         {"unit_amount_decimal": "0.0000000000001"},
         {"unit_amount": 1, "recurring": {"interval": "month", "interval_count": 37}},
         {"unit_amount": 1, "recurring": {"interval": "month", "usage_type": "metered"}},

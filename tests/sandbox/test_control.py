@@ -107,4 +107,5 @@ def test_web_pages_cannot_speak_to_it(stand_in: StandIn, header: dict[str, str])
     request = urllib.request.Request(f"{stand_in.url}/_sandbox/reset", data=b"{}", headers=header)
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(request)
-    assert caught.value.code == 403
+    with caught.value as refusal:
+        assert refusal.code == 403

@@ -39,7 +39,7 @@ def test_it_says_where_it_listens_and_ends_on_a_signal(start: Start) -> None:
     assert (process.returncode, out, err) == (0, "", "")
 
 
-def test_a_port_in_use_is_a_plain_sentence(start: Start, tmp_path: Path) -> None:
+def test_a_port_in_use_is_a_plain_sentence(start: Start) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         process, _line = start("--port", str(taken.getsockname()[1]), "--reset")
         _out, err = process.communicate(timeout=10)

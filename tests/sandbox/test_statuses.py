@@ -96,5 +96,7 @@ def test_orders_that_make_no_sense_are_refused(control: Control, subscribe: Subs
     assert control.status_of("POST", "delivery", {"drop": 2}) == 400
     assert control.status_of("POST", "clock", {"now": "soon"}) == 400
     assert control.status_of("POST", "clock", {"now": True}) == 400
+    assert control.status_of("POST", "clock", {"now": -1}) == 400
     assert control.status_of("POST", "holds", {"path": "("}) == 400
+    assert control.status_of("POST", "holds", {"times": 0}) == 400
     assert control.status_of("GET", "nothing") == 404

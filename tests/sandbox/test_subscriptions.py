@@ -193,7 +193,15 @@ def test_subscriptions_are_found_by_price_customer_and_time(
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"items": []}, {"trial_end": NOW}, {"cancel_at": NOW}, {"collection_method": "send_invoice"}]
+    "wrong",
+    [
+        {"items": []},
+        {"trial_end": NOW},
+        {"trial_period_days": 731},
+        {"billing_cycle_anchor": NOW + 29 * DAY},
+        {"cancel_at": NOW},
+        {"collection_method": "send_invoice"},
+    ],
 )
 def test_subscriptions_that_cannot_be(client: stripe.StripeClient, subscribe: Subscribe, wrong: Any) -> None:
     with pytest.raises(stripe.InvalidRequestError):

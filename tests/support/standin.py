@@ -86,9 +86,9 @@ class StandIn:
 def running_standin(home: Path) -> Iterator[StandIn]:
     """Run the stand-in on a free port until the block ends."""
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "sandbox", "--port", "0", "--store", str(home / "stripe.sqlite3")],
+        [sys.executable, "-m", "apps.sandbox", "--port", "0", "--store", str(home / "stripe.sqlite3")],
         cwd=ROOT,
-        env={**os.environ, "TENANTRY_HOME": str(home), "DJANGO_SETTINGS_MODULE": "config.settings.local"},
+        env={**os.environ, "TENANTRY_HOME": str(home)},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -12,7 +12,8 @@ from apps.billing.models import Event
 
 @admin.register(Event, site=site)
 class EventAdmin(ReadOnlyModelAdmin):
-    list_display = ("event_id", "type", "shown_state", "object_id", "customer_id", "attempts", "error", "received_at")
+    list_display = ("received_at", "type", "shown_state", "object_id", "customer_id", "attempts", "error")
+    list_display_links = ("received_at", "type")
     list_filter = ("state", "type")
     search_fields = ("event_id", "customer_id", "object_id")
     search_help_text = "Event, customer or object"

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
@@ -27,7 +26,6 @@ from apps.tenants.links import public_url
 
 @admin.register(User, site=site)
 class OperatorAdmin(OperatorModelAdmin):
-    form = OperatorForm
     list_display = ("username", "full_name", "email", "shown_active", "last_login")
     list_filter = ("is_active",)
     search_fields = ("username", "full_name", "email")
@@ -53,21 +51,31 @@ class OperatorAdmin(OperatorModelAdmin):
         ]
         return [*paths, *super().get_urls()]
 
-    def save_form(self, request: HttpRequest, form: forms.ModelForm, change: bool) -> User:
-        return accounts.create_operator(
-            username=form.cleaned_data["username"], email=form.cleaned_data["email"]
-        )
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = OperatorForm(request.POST or None)
+        if form.is_valid():
+            return self._create(request, form)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "New operator",
+            "heading": "New operator",
+            "consequence": "Operators see and may change everything on these pages. They choose their own password on a "
+            "one-time link, which you make on the next page.",
+            "button": "Make the operator",
+            "back": reverse("admin:accounts_user_changelist"),
+            "form": form,
+        }
+        return TemplateResponse(request, "backoffice/action.html", context)
 
-    def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
-        obj.full_name = form.cleaned_data["full_name"]
-        obj.save(update_fields=["full_name"])
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """There is nothing related."""
-
-    def response_add(self, request: HttpRequest, obj: User, post_url_continue: str | None = None) -> HttpResponse:
-        messages.success(request, f"{obj.username} is an operator now. Make a one-time link for them.")
-        return redirect("admin:accounts_user_change", obj.pk)
+    def _create(self, request: HttpRequest, form: OperatorForm) -> HttpResponse:
+        operator = accounts.create_operator(username=form.cleaned_data["username"], email=form.cleaned_data["email"])
+        self.log_addition(request, operator, "")
+        messages.success(request, f"{operator.username} is an operator now. Make a one-time link for them.")
+        return redirect("admin:accounts_user_change", operator.pk)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

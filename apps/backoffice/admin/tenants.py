@@ -1,6 +1,5 @@
 """Tenants: the list, and the page of one with its actions."""
 
-from functools import partial
 from typing import Any
 
 from django.contrib import admin
@@ -73,9 +72,9 @@ class TenantAdmin(OperatorModelAdmin):
         }
         return TemplateResponse(request, "backoffice/tenant.html", context)
 
-    @display(description="Name", ordering="name")
-    def shown_name(self, tenant: Tenant) -> str:
-        return tenant.name
+    @display(description="Name", ordering="name", empty_value="–")
+    def shown_name(self, tenant: Tenant) -> str | None:
+        return tenant.name or None
 
     @display(description="State", ordering="state")
     def shown_state(self, tenant: Tenant) -> SafeString:
@@ -88,11 +87,10 @@ class TenantAdmin(OperatorModelAdmin):
         return badges.provisioning(tenant.provisioning)
 
     @display(description="Plans", empty_value="–")
-    def plans(self, tenant: Tenant) -> SafeString:
+    def plans(self, tenant: Tenant) -> SafeString | None:
         refs = sorted({each.version.ref for each in tenant.assignments.all()})
-        return format_html_join(" ", "<code>{}</code>", ((ref,) for ref in refs))
+        return format_html_join(" ", "<code>{}</code>", ((ref,) for ref in refs)) or None
 
     @display(description="Stripe customer", ordering="stripe_customer_id", empty_value="–")
     def customer(self, tenant: Tenant) -> SafeString | None:
-        code = partial(format_html, "<code>{}</code>")
-        return code(tenant.stripe_customer_id) if tenant.stripe_customer_id else None
+        return format_html("<code>{}</code>", tenant.stripe_customer_id) if tenant.stripe_customer_id else None

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from apps.backoffice import badges
 from apps.backoffice.badges import Look
 from apps.billing.types import Price
+from apps.plans.models import ManagedPrice
 
 register = template.Library()
 register.filter("state_badge", badges.state)
@@ -27,7 +28,7 @@ def managed_badge(group: str | None) -> SafeString:
     """Whether and as what a price is managed."""
     if group is None:
         return badges.badge("Ignored", Look("visibility_off", "default"))
-    return badges.badge(group, Look("check_circle", "success"))
+    return badges.badge(ManagedPrice.Group(group).label, Look("check_circle", "success"))
 
 
 @register.filter

@@ -29,7 +29,8 @@ class Command(TenantryCommand):
                 concurrency=concurrency,
                 wait=not until_idle,
                 delete_jobs="successful",
-                fetch_job_polling_interval=1 if until_idle else 5,
+                # A job that waited for another's lock is not announced; this is how long it may wait besides.
+                fetch_job_polling_interval=0.5,
             )
 
     def _verify_account(self) -> None:

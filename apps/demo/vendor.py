@@ -1,0 +1,129 @@
+"""What a vendor would do in Stripe, through Stripe's own SDK over HTTP.
+
+Only what Stripe does by itself and no SDK can ask for (a payment that fails) goes
+through the stand-in's control API.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import requests
+import stripe
+
+Say = Callable[[str], None]
+Settle = Callable[[], None]
+
+
+class Vendor:
+    """A vendor's hands in the Stripe account."""
+
+    def __init__(self, *, client: stripe.StripeClient, standin_url: str, say: Say, settle: Settle) -> None:
+        self._stripe = client.v1
+        self._standin_url = standin_url
+        self._say = say
+        self._settle = settle
+
+    def has_begun(self) -> bool:
+        """Whether the account has customers already."""
+        return bool(self._stripe.customers.list({"limit": 1}).data)
+
+    def register_endpoint(self, url: str) -> str | None:
+        """Have Stripe deliver its events to this address; returns the signing secret of a new endpoint."""
+        existing = self._stripe.webhook_endpoints.list().data
+        if existing:
+            self._stripe.webhook_endpoints.update(existing[0].id, {"url": url})
+            return None
+        made = self._stripe.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
+        return str(made.secret)
+
+    def make_prices(self) -> dict[str, str]:
+        """Products with prices that carry limits; returns the ids of those to manage, by name."""
+        self._say("Vendor: makes products, and prices with limits in their metadata")
+        return {
+            "starter": self._price(
+                "Starter", 900, "eur", {"max-applications": "5", "max-users": "3", "max-gateways": "0"}
+            ),
+            "business": self._price(
+                "Business", 4900, "eur", {"max-applications": "50", "max-users": "25", "max-gateways": "10"}
+            ),
+            "business-usd": self._price(
+                "Business US", 5500, "usd", {"max-applications": "50", "max-users": "25", "max-gateways": "10"}
+            ),
+            "enterprise": self._price("Enterprise", 49900, "eur", {"max-users": "500"}),
+        }
+
+    def _price(self, name: str, amount: int, currency: str, limits: dict[str, str]) -> str:
+        product = self._stripe.products.create({"name": name})
+        price = self._stripe.prices.create(
+            {
+                "product": product.id,
+                "currency": currency,
+                "unit_amount": amount,
+                "recurring": {"interval": "month"},
+                "metadata": limits,
+            }
+        )
+        return str(price.id)
+
+    def subscribe_customers(self, prices: dict[str, str]) -> None:
+        """Customers with subscriptions, and what becomes of them."""
+        self._subscribe_and_edit_later(prices["starter"])
+        self._subscribe_with_everything(prices["business"])
+        self._subscribe_others(prices)
+        self._settle()
+        self._let_a_payment_fail()
+        self._cancel_one()
+        self._upgrade_one(prices["enterprise"])
+        self._settle()
+
+    def _subscribe_and_edit_later(self, price: str) -> None:
+        self._say("Vendor: subscribes Acme, then saves a tenant-id on the subscription")
+        acme = self._subscription(self._customer("Acme Ltd", "ann@acme.example"), price)
+        self._settle()
+        self._stripe.subscriptions.update(acme, {"metadata": {"tenant-id": "acme"}})
+
+    def _subscribe_with_everything(self, price: str) -> None:
+        self._say("Vendor: subscribes Globex with the tenant and its administrator in the metadata")
+        metadata = {
+            "tenant-id": "globex",
+            "tenant-name": "Globex Corporation",
+            "tenant-description": "Makers of things, since 1989.",
+            "admin-user": "hank",
+            "admin-email": "hank@globex.example",
+            "admin-full-name": "Hank Scorpio",
+        }
+        self._subscription(self._customer("Globex Inc", "billing@globex.example"), price, metadata=metadata)
+
+    def _subscribe_others(self, prices: dict[str, str]) -> None:
+        self._say("Vendor: subscribes five more, one in dollars, one on trial, two that will not become tenants")
+        self._initech = self._tenant("Initech", "initech", prices["business-usd"])
+        self._umbrella = self._tenant("Umbrella Corporation", "umbrella", prices["starter"])
+        self._hooli = self._tenant("Hooli", "hooli", prices["starter"], trial_period_days=14)
+        self._subscription(self._customer("Wayne Enterprises", "bruce@wayne.example"), prices["starter"])
+        unmanaged = self._price("Consulting", 15000, "eur", {})
+        self._subscription(self._customer("Stark Industries", "tony@stark.example"), unmanaged)
+
+    def _tenant(self, name: str, tenant_id: str, price: str, **options: Any) -> str:
+        customer = self._customer(name, f"admin@{tenant_id}.example")
+        return self._subscription(customer, price, metadata={"tenant-id": tenant_id}, **options)
+
+    def _customer(self, name: str, email: str) -> str:
+        return str(self._stripe.customers.create({"name": name, "email": email}).id)
+
+    def _subscription(self, customer: str, price: str, **options: Any) -> str:
+        given: Any = {"customer": customer, "items": [{"price": price}], **options}
+        return str(self._stripe.subscriptions.create(given).id)
+
+    def _let_a_payment_fail(self) -> None:
+        self._say("Stripe: Initech's payment fails, so its subscription is past due")
+        url = f"{self._standin_url}/_sandbox/subscriptions/{self._initech}/status"
+        requests.post(url, json={"status": "past_due"}, timeout=30).raise_for_status()
+
+    def _cancel_one(self) -> None:
+        self._say("Vendor: cancels Umbrella's subscription")
+        self._stripe.subscriptions.cancel(self._umbrella)
+
+    def _upgrade_one(self, price: str) -> None:
+        self._say("Vendor: moves Hooli to Enterprise")
+        item = self._stripe.subscriptions.retrieve(self._hooli)["items"].data[0].id
+        self._stripe.subscriptions.update(self._hooli, {"items": [{"id": item, "price": price}]})
