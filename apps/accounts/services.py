@@ -5,11 +5,15 @@ import uuid
 from dataclasses import dataclass
 
 from allauth.account.models import EmailAddress
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from apps.accounts.errors import UnusableUser
 from apps.accounts.models import User
+from apps.accounts.tokens import PUBLIC, current_scope
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,20 @@ class NewUser:
     email: str
     full_name: str = ""
     password_hash: str = ""
+
+
+def refuse_unusable(new: NewUser) -> None:
+    """Refuse what no user can be made of, before anything rests on that user.
+
+    Raises:
+        UnusableUser: when the user name, the e-mail address or the full name is malformed or too long.
+    """
+    for name, value in {"username": new.username, "email": new.email, "full_name": new.full_name}.items():
+        field = User._meta.get_field(name)
+        try:
+            field.clean(value, None)
+        except ValidationError as error:
+            raise UnusableUser(f"{value!r} cannot be the {field.verbose_name} of a user: {error.messages[0]}") from error
 
 
 @transaction.atomic
@@ -59,6 +77,7 @@ def _register_address(*, user: User) -> None:
         EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
 
 
+@transaction.atomic
 def deactivate_user(*, user: User) -> None:
     """Keep the user but end every session and refuse every sign-in."""
     user.is_active = False
@@ -73,6 +92,9 @@ def erase_user(*, user: User) -> None:
     EmailAddress.objects.filter(user_id=user.pk).delete()
     user.groups.clear()
     user.user_permissions.clear()
+    if current_scope() == PUBLIC:
+        # Django's own log, which somebody's further admin pages may write. A tenant has none: from there it is public's.
+        LogEntry.objects.filter(user_id=user.pk).delete()
     # Not `.delete()`: the collector would look for rows in tables of other schemas.
     User.objects.filter(pk=user.pk)._raw_delete(using=User.objects.db)
 

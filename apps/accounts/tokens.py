@@ -12,10 +12,13 @@ from django.utils.http import urlsafe_base64_encode
 from apps.accounts.models import User
 
 
+PUBLIC = "public"
+
+
 def current_scope() -> str:
     """What every signed value carries: the tenant's UUID, or `public` on the operator's side."""
     tenant_key = getattr(connection.tenant, "pk", None)
-    return str(tenant_key) if tenant_key else "public"
+    return str(tenant_key) if tenant_key else PUBLIC
 
 
 class LinkTokenGenerator(PasswordResetTokenGenerator):

@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib.auth import login
 from django.contrib.auth.forms import SetPasswordForm
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlsafe_base64_decode
@@ -18,6 +19,7 @@ BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 @never_cache
 @sensitive_post_parameters()
+@transaction.atomic
 def welcome(request: HttpRequest, user_key: str, token: str) -> HttpResponse:
     """Let the holder of a fresh one-time link choose a password, and sign them in."""
     user = _user_of(user_key)
@@ -36,4 +38,5 @@ def _user_of(user_key: str) -> User | None:
         key = uuid.UUID(bytes=urlsafe_base64_decode(user_key))
     except ValueError:
         return None
-    return User.objects.filter(pk=key).first()
+    # Locked, or two who use the link at the same moment would both find it fresh.
+    return User.objects.select_for_update(no_key=True).filter(pk=key).first()

@@ -75,4 +75,6 @@ def event(value: str) -> SafeString:
 
 def alert(value: Alert) -> SafeString:
     """Whether an alert's cause is still there."""
-    return badge("Cleared", Look("check_circle", "success")) if value.cleared_at else badge("Open", Look("error", "danger"))
+    if value.cleared_at:
+        return badge("Cleared", Look("check_circle", "success"))
+    return badge("Open", Look("error", "danger"))

@@ -1,18 +1,24 @@
 """What all of the operator's lists and pages have in common."""
 
-from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 
 from apps.audit import services as audit
 from apps.backoffice.people import actor_of
 from apps.core import clock
+
+if TYPE_CHECKING:
+    from django.contrib import admin
+
+    # Unfold comes without types; its classes are Django's own, dressed.
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    from unfold.admin import ModelAdmin
 
 
 class OperatorModelAdmin(ModelAdmin):
@@ -70,6 +76,3 @@ class ReadOnlyModelAdmin(OperatorModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Iterable[str]:  # type: ignore[override]
-        return super().get_readonly_fields(request, obj)

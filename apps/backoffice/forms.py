@@ -51,15 +51,13 @@ class UnholdForm(forms.Form):
 class DescribeForm(forms.Form):
     """Name and description by hand."""
 
-    name = forms.CharField(
-        required=False, max_length=Tenant.NAME_MAX_LENGTH, widget=UnfoldAdminTextInputWidget
-    )
+    name = forms.CharField(required=False, max_length=Tenant.NAME_MAX_LENGTH, widget=UnfoldAdminTextInputWidget)
     description = forms.CharField(
         required=False, max_length=Tenant.DESCRIPTION_MAX_LENGTH, widget=UnfoldAdminTextareaWidget
     )
 
 
-class OperatorForm(forms.ModelForm):
+class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
     """A new operator. They choose their password on a one-time link."""
 
     class Meta:

@@ -1,6 +1,5 @@
 """What the first page of the operator's admin shows, as data."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,10 +28,10 @@ class Overview:
     tenants: int
     unready: tuple[Tenant, ...]
     open_alerts: int
-    alerts: Sequence[Alert]
+    alerts: tuple[Alert, ...]
     pending_events: int
     oldest_pending: Event | None
-    events: Sequence[Event]
+    events: tuple[Event, ...]
     now: datetime
 
 
@@ -46,10 +45,10 @@ def overview(*, now: datetime) -> Overview:
         tenants=sum(each.tenants for each in states),
         unready=tuple(Tenant.objects.filter(provisioning=Provisioning.FAILED)[:SHOWN]),
         open_alerts=alerts.count(),
-        alerts=alerts[:SHOWN],
+        alerts=tuple(alerts[:SHOWN]),
         pending_events=pending.count(),
         oldest_pending=pending.order_by("received_at").first(),
-        events=Event.objects.all()[:SHOWN],
+        events=tuple(Event.objects.all()[:SHOWN]),
         now=now,
     )
 

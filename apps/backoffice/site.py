@@ -1,7 +1,6 @@
 """The operator's site: who may enter it, and what its pages may load."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from allauth.account import views as allauth
 from allauth.account.decorators import secure_admin_login
@@ -10,10 +9,15 @@ from django.contrib.admin import AdminSite
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from unfold.sites import UnfoldAdminSite
 
 from apps.backoffice.overview import overview
 from apps.core import clock
+
+if TYPE_CHECKING:
+    # Unfold comes without types; its classes are Django's own, dressed.
+    UnfoldAdminSite = AdminSite
+else:
+    from unfold.sites import UnfoldAdminSite
 
 # Alpine evaluates the expressions in unfold's attributes, and unfold and htmx write <style> elements.
 # Nowhere else is either allowed.
@@ -30,17 +34,18 @@ class OperatorSite(UnfoldAdminSite):
     index_title = "Overview"
     empty_value_display = "–"
 
-    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return csp_update(WHAT_UNFOLD_NEEDS)(super().admin_view(view, cacheable))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send strangers to the ordinary sign-in, and tell those who are no operators."""
-        return secure_admin_login(super().login)(request, extra_context)
+        response: HttpResponse = secure_admin_login(super().login)(request, extra_context)
+        return response
 
-    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return allauth.logout(request)
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return redirect("account_change_password")
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:

@@ -1,6 +1,6 @@
 """What an operator does to a tenant: each a page with one small form and one call into the domain."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
@@ -8,8 +8,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.functional import cached_property
-from django.views.generic import FormView
-from unfold.views import UnfoldModelAdminViewMixin
 
 from apps.backoffice.forms import DescribeForm, HoldForm, UnholdForm
 from apps.backoffice.people import actor_of
@@ -19,8 +17,17 @@ from apps.lifecycle import services as lifecycle
 from apps.tenants import services as tenants
 from apps.tenants.models import Tenant
 
+if TYPE_CHECKING:
+    from django.contrib.auth.mixins import PermissionRequiredMixin as UnfoldModelAdminViewMixin
+    from django.views.generic import FormView as GenericFormView
 
-class TenantAction(UnfoldModelAdminViewMixin, FormView):  # type: ignore[misc]
+    FormView = GenericFormView[forms.Form]
+else:
+    from django.views.generic import FormView
+    from unfold.views import UnfoldModelAdminViewMixin
+
+
+class TenantAction(UnfoldModelAdminViewMixin, FormView):
     """Shows what will happen, and makes it happen on POST."""
 
     permission_required = "tenants.change_tenant"

@@ -104,8 +104,7 @@ def dashboard_url(customer_id: str) -> str:
 def _steps(done: Mapping[str, str]) -> tuple[Step, ...]:
     names = [*STEPS, "welcome"]
     return tuple(
-        Step(STEP_NAMES.get(name, name), datetime.fromisoformat(done[name]) if name in done else None)
-        for name in names
+        Step(STEP_NAMES.get(name, name), datetime.fromisoformat(done[name]) if name in done else None) for name in names
     )
 
 

@@ -66,7 +66,7 @@ def difference(tenant: Tenant, *, now: datetime) -> Difference:
     judged = _verdict(tenant, subscriptions, now)
     described = _described(tenant, subscriptions, now)
     assigned = _assigned(judged)
-    provision = judged.state in engine.LIVE and not _is_complete(tenant)
+    provision = judged.state in engine.LIVE and not is_complete(tenant)
     changes = (
         *_field_changes(tenant, judged, described),
         *_plan_changes(tenant, assigned),
@@ -75,7 +75,8 @@ def difference(tenant: Tenant, *, now: datetime) -> Difference:
     return Difference(tenant, changes, judged, described, assigned, provision)
 
 
-def _is_complete(tenant: Tenant) -> bool:
+def is_complete(tenant: Tenant) -> bool:
+    """Whether nothing is missing of the tenant's provisioning, the welcome included."""
     return tenant.provisioning == Provisioning.READY and "welcome" in tenant.provisioning_steps
 
 

@@ -105,6 +105,7 @@ STEPS: dict[str, Callable[[Tenant], None]] = {
 }
 
 
+@transaction.atomic
 def _fail(tenant: Tenant, *, error: Exception, now: datetime) -> None:
     current = Tenant.objects.get(pk=tenant.pk)
     tenants.set_provisioning(tenant=current, status=Provisioning.FAILED, error=f"{type(error).__name__}: {error}")
@@ -123,10 +124,16 @@ def _welcome(tenant: Tenant, *, now: datetime) -> None:
         return
     try:
         send_welcome(tenant)
-    except OSError as error:
+    except Exception as error:
+        log.exception("welcome e-mail not sent", tenant=tenant.tenant_id)
         cause = Cause(WELCOME_FAILED, f"The welcome e-mail could not be sent: {error}. It is tried again by itself.")
         audit.set_alerts(subject=tenant.subject, codes=[WELCOME_FAILED], causes=[cause], now=now)
         return
+    _finish_welcome(tenant, now=now)
+
+
+@transaction.atomic
+def _finish_welcome(tenant: Tenant, *, now: datetime) -> None:
     tenants.finish_step(tenant=tenant, step="welcome", now=now)
     audit.set_alerts(subject=tenant.subject, codes=[WELCOME_FAILED], causes=[], now=now)
 

@@ -15,7 +15,7 @@ from apps.core.actors import Actor
 from apps.core.jobs import enqueue
 from apps.core.locks import advisory_lock
 from apps.lifecycle import binding
-from apps.lifecycle.difference import Difference, difference
+from apps.lifecycle.difference import Difference, difference, is_complete
 from apps.lifecycle.provisioning import provision
 from apps.lifecycle.reconciling import reconcile
 from apps.plans import selectors as plans
@@ -196,4 +196,8 @@ def resume_provisioning(*, tenant: Tenant, actor: Actor, now: datetime) -> None:
 
 def provision_tenant(*, tenant_key: UUID, actor: Actor, now: datetime) -> Tenant:
     """Do what is missing of a tenant's provisioning, now."""
-    return provision(tenant=Tenant.objects.get(pk=tenant_key), actor=actor, now=now)
+    tenant = provision(tenant=Tenant.objects.get(pk=tenant_key), actor=actor, now=now)
+    if is_complete(tenant):
+        # Nothing is left to wait for but what time brings.
+        return reconcile(tenant=tenant, actor=actor, now=now).tenant
+    return tenant

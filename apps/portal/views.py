@@ -21,5 +21,5 @@ class TenantRequest(HttpRequest):
 @login_required
 def settings(request: HttpRequest) -> HttpResponse:
     """The plan with its limits. Every member may see them."""
-    page = plan_page(tenant=cast(TenantRequest, request).tenant, host=request.get_host())
+    page = plan_page(tenant=cast("TenantRequest", request).tenant, host=request.get_host())
     return render(request, "portal/settings.html", {"page": page, "tenant": page.tenant})

@@ -30,7 +30,7 @@ def tenant_migrations_stay_inside(app_configs: Sequence[Any] | None, **kwargs: A
 def tenants_are_found_before_sessions(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[CheckMessage]:
     """A session read before the tenant is known would be read from the public schema."""
     order = settings.MIDDLEWARE
-    if BEFORE_SESSIONS in order and order.index(BEFORE_SESSIONS) < order.index(SESSIONS):
+    if {BEFORE_SESSIONS, SESSIONS} <= set(order) and order.index(BEFORE_SESSIONS) < order.index(SESSIONS):
         return []
     return [Error(f"{BEFORE_SESSIONS} must stand before {SESSIONS} in MIDDLEWARE.", id="tenants.E002")]
 
@@ -45,7 +45,7 @@ def schemas_are_complete(
     return [
         Error(
             f"The schema of tenant {tenant_id!r} lacks {', '.join(tables)}.",
-            hint="Run `manage.py migrate`.",
+            hint="All its migrations are recorded as done, so bring the tables back from a backup.",
             id="tenants.E003",
         )
         for tenant_id, tables in schema.missing_tables().items()

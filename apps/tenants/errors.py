@@ -19,6 +19,14 @@ class TenantNotFound(TenantryError):
     """There is no such tenant."""
 
 
+class HostTaken(TenantryError):
+    """Another tenant answers on that host."""
+
+
+class HoldIsOver(TenantryError):
+    """The hold would be over before it began."""
+
+
 class NoHold(TenantryError):
     """The tenant is not on hold."""
 

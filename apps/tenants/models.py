@@ -96,6 +96,10 @@ class Tenant(TenantMixin):
         """Refuse `with tenant:`, whose list of previous tenants is shared between threads."""
         raise TypeError("Use tenants.context.enter(tenant), not `with tenant:`.")
 
+    def activate(self) -> Never:
+        """Refuse to enter the schema without looking whether it is there."""
+        raise TypeError("Use tenants.context.enter(tenant), not tenant.activate().")
+
 
 class HoldQuerySet(models.QuerySet["Hold"]):
     def open(self) -> "HoldQuerySet":

@@ -16,8 +16,10 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Q
 from django_tenants.utils import tenant_context
 
+from apps.core.locks import lock_until_commit
 from apps.tenants.context import schema_exists
 from apps.tenants.errors import SchemaExists, TenantNotReady
 from apps.tenants.models import Provisioning, Tenant
@@ -82,9 +84,12 @@ def create(tenant: Tenant) -> None:
 def migrate(tenant: Tenant) -> None:
     """Bring the tenant's schema to the current version, in one transaction.
 
+    One at a time per tenant: of two that start together the second finds nothing left to do.
+
     Raises:
         TenantNotReady: when the schema does not exist.
     """
+    lock_until_commit(f"schema:{tenant.schema_name}")
     if not schema_exists(tenant.schema_name):
         raise TenantNotReady(f"Tenant {tenant.tenant_id!r} has no schema {tenant.schema_name!r} in this database.")
     with tenant_context(tenant):
@@ -96,26 +101,32 @@ def migrate(tenant: Tenant) -> None:
 
 
 def outdated() -> Iterator[Tenant]:
-    """The ready tenants whose schema is behind; one query, also when there are none."""
-    behind = Tenant.objects.filter(provisioning=Provisioning.READY).exclude(schema_version=current_version())
-    yield from behind.iterator()
+    """The tenants whose schema is behind; one query, also when there are none.
+
+    Those whose provisioning has stopped after the schema are among them: it goes on
+    from there, and must not open a schema of an older version.
+    """
+    with_schema = Tenant.objects.filter(Q(provisioning=Provisioning.READY) | ~Q(schema_version=""))
+    yield from with_schema.exclude(schema_version=current_version()).iterator()
 
 
 def missing_tables() -> dict[str, list[str]]:
-    """The ready tenants, by id, whose schema lacks tables, with their names; one query."""
+    """The ready tenants, by id, whose schema lacks tables, with their names; one query.
+
+    Those that `migrate` has yet to bring to the current version are not judged.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_MISSING_TABLES, [Provisioning.READY, sorted(expected_tables())])
+        cursor.execute(_MISSING_TABLES, [sorted(expected_tables()), Provisioning.READY, current_version()])
         return dict(cursor.fetchall())
 
 
 _MISSING_TABLES = """
     SELECT tenant.tenant_id, array_agg(expected.name ORDER BY expected.name)
     FROM public.tenants_tenant AS tenant
-    CROSS JOIN LATERAL (SELECT %s::text) AS wanted(status)
-    CROSS JOIN LATERAL unnest(%s::text[]) AS expected(name)
+    CROSS JOIN unnest(%s::text[]) AS expected(name)
     LEFT JOIN pg_namespace AS schema ON schema.nspname = tenant.schema_name
     LEFT JOIN pg_class AS relation ON relation.relnamespace = schema.oid AND relation.relname = expected.name
-    WHERE tenant.provisioning = wanted.status AND relation.oid IS NULL
+    WHERE tenant.provisioning = %s AND tenant.schema_version = %s AND relation.oid IS NULL
     GROUP BY tenant.tenant_id
 """
 

@@ -6,7 +6,7 @@ from django.db.models import BooleanField, Q
 from django.db.models.expressions import RawSQL
 
 from apps.tenants.errors import TenantNotFound
-from apps.tenants.models import Domain, Hold, Tenant, Tombstone
+from apps.tenants.models import Domain, Hold, Provisioning, Tenant, Tombstone
 
 
 def by_id(tenant_id: str) -> Tenant:
@@ -46,7 +46,8 @@ def by_host(host: str) -> Tenant | None:
 def unprovisioned_by_host(*, host: str, suffix: str) -> Tenant | None:
     """The tenant that will answer on this host once its provisioning has come that far."""
     name, _, rest = host.lower().partition(".")
-    return Tenant.objects.filter(tenant_id=name).first() if rest == suffix else None
+    unprovisioned = Tenant.objects.exclude(provisioning=Provisioning.READY)
+    return unprovisioned.filter(tenant_id=name).first() if rest == suffix else None
 
 
 def was_buried(host: str) -> bool:

@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 
-from apps.accounts.services import NewUser
+from apps.accounts.services import NewUser, refuse_unusable
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.locks import lock_until_commit
 from apps.core.text import shorten
-from apps.tenants import ids
-from apps.tenants.errors import NoHold, TenantBuried, TenantIdTaken
+from apps.tenants import ids, links, selectors
+from apps.tenants.errors import HoldIsOver, HostTaken, NoHold, TenantBuried, TenantIdTaken
 from apps.tenants.models import Domain, Hold, Provisioning, State, Tenant, Tombstone
 
 
@@ -42,10 +43,14 @@ def create_tenant(
         InvalidTenantId, ReservedTenantId: see `ids.validate`.
         TenantBuried: the id belonged to a tenant that is gone.
         TenantIdTaken: another tenant has the id.
+        HostTaken: its host is another tenant's or the operator's.
+        UnusableUser: see `accounts.services.refuse_unusable`.
     """
     refuse_buried(tenant_id)
     ids.validate(tenant_id)
+    refuse_unusable(administrator)
     lock_id(tenant_id)
+    _refuse_taken_host(tenant_id)
     if Tenant.objects.filter(tenant_id=tenant_id).exists():
         raise TenantIdTaken(f"The tenant id {tenant_id!r} is in use; choose another one.")
     tenant = Tenant(
@@ -76,6 +81,14 @@ def refuse_buried(tenant_id: str) -> None:
     """
     if Tombstone.objects.filter(tenant_id=tenant_id).exists():
         raise TenantBuried(f"The tenant id {tenant_id!r} belonged to a tenant that was deleted; choose another one.")
+
+
+def _refuse_taken_host(tenant_id: str) -> None:
+    host = links.default_host(tenant_id)
+    if host in settings.TENANTRY_PUBLIC_HOSTS:
+        raise HostTaken(f"The tenant id {tenant_id!r} would put the tenant on the operator's host {host}.")
+    if Domain.objects.filter(domain=host).exclude(tenant__tenant_id=tenant_id).exists():
+        raise HostTaken(f"Another tenant answers on {host} already; choose another tenant id than {tenant_id!r}.")
 
 
 def _as_stored(user: NewUser) -> dict[str, str]:
@@ -119,7 +132,12 @@ def transfer_claim(
     """Give a tenant to a claim: one that came before the one it was made for, or the first of all.
 
     `administrator` None: whoever was to be its first administrator stays it.
+
+    Raises:
+        UnusableUser: see `accounts.services.refuse_unusable`.
     """
+    if administrator:
+        refuse_unusable(administrator)
     before = {"customer": tenant.stripe_customer_id, "subscription": tenant.claimed_by}
     for name, value in _claim_fields(claim).items():
         setattr(tenant, name, value)
@@ -175,11 +193,18 @@ def hold(
     """Decide a tenant's state by hand, over Stripe, until it is lifted or its time is up.
 
     A hold that is already there is replaced. The state itself is moved by
-    `lifecycle.reconcile`, which the caller runs next.
+    `lifecycle.reconcile`, which the caller runs next. A reason that is too long for
+    the tenant's page is shortened there; the audit has all of it.
+
+    Raises:
+        HoldIsOver: when `until` is not in the future.
     """
+    if until is not None and until <= now:
+        raise HoldIsOver(f"The hold would end at {until.isoformat()}, which is past. Choose a later time.")
     _lift(tenant=tenant, now=now)
+    shown = shorten(reason, limit=Tenant.STATE_DESCRIPTION_MAX_LENGTH)
     made = Hold.objects.create(
-        tenant=tenant, state=state, reason=reason, until=until, author=actor.label, created_at=now
+        tenant=tenant, state=state, reason=shown, until=until, author=actor.label[:200], created_at=now
     )
     mark_due(tenant=tenant, now=now)
     audit.record(
@@ -198,9 +223,9 @@ def unhold(*, tenant: Tenant, reason: str, actor: Actor, now: datetime) -> None:
     """Lift the hold; Stripe decides again.
 
     Raises:
-        NoHold: when there is none.
+        NoHold: when there is none, or none any more because its time is up.
     """
-    if not _lift(tenant=tenant, now=now):
+    if not selectors.open_hold(tenant=tenant, now=now) or not _lift(tenant=tenant, now=now):
         raise NoHold(f"Tenant {tenant.tenant_id!r} is not on hold.")
     mark_due(tenant=tenant, now=now)
     audit.record(actor=actor, action="tenant.unheld", subject=tenant.subject, now=now, reason=reason)
@@ -222,8 +247,14 @@ def put_off(*, tenant: Tenant, now: datetime) -> None:
 
 
 def add_domain(*, tenant: Tenant, host: str) -> None:
-    """Let the tenant answer on a host; done already is done."""
-    Domain.objects.get_or_create(domain=host, defaults={"tenant": tenant, "is_primary": True})
+    """Let the tenant answer on a host; done already is done.
+
+    Raises:
+        HostTaken: when another tenant answers on it.
+    """
+    domain, _ = Domain.objects.get_or_create(domain=host, defaults={"tenant": tenant, "is_primary": True})
+    if domain.tenant_id != tenant.pk:
+        raise HostTaken(f"Another tenant answers on {host} already.")
 
 
 def finish_step(*, tenant: Tenant, step: str, now: datetime) -> None:

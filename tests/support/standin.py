@@ -71,8 +71,8 @@ class StandIn:
         """Clear the log of API requests."""
         requests.delete(f"{self.url}/_sandbox/requests", timeout=20).raise_for_status()
 
-    def _post(self, path: str, **body: Any) -> Any:
-        answer = requests.post(f"{self.url}/_sandbox/{path}", json=body, timeout=60)
+    def _post(self, route: str, **body: Any) -> Any:
+        answer = requests.post(f"{self.url}/_sandbox/{route}", json=body, timeout=60)
         answer.raise_for_status()
         return answer.json()
 

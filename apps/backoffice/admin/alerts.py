@@ -8,7 +8,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from apps.audit.models import Alert
 from apps.backoffice import badges
@@ -33,7 +32,8 @@ class ByOpenness(admin.SimpleListFilter):
     def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:  # type: ignore[override]
         everything, *others = super().choices(changelist)
         yield {**everything, "display": "Open"}
-        yield from others
+        for other in others:
+            yield {**other}
 
 
 @admin.register(Alert, site=site)
@@ -47,6 +47,6 @@ class AlertAdmin(ReadOnlyModelAdmin):
     empty_title = "Nothing needs you"
     empty_text = "An alert appears here when something in Stripe or here is wrong, and clears itself once it is mended."
 
-    @display(description="State", ordering="cleared_at")
+    @admin.display(description="State", ordering="cleared_at")
     def shown_state(self, alert: Alert) -> SafeString:
         return badges.alert(alert)

@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from apps.backoffice import badges
 from apps.backoffice.base import ReadOnlyModelAdmin
@@ -18,16 +17,20 @@ class EventAdmin(ReadOnlyModelAdmin):
     search_fields = ("event_id", "customer_id", "object_id")
     search_help_text = "Event, customer or object"
     fields = (
-        *("event_id", "type", "shown_state", "object_id", "customer_id", "account_id", "livemode", "api_version"),
+        *("event_id", "type", "shown_state", "object_id", "customer_id", "account_id", "mode", "api_version"),
         *("happened_at", "received_at", "work", "attempts", "error", "retry_at", "finished_at"),
     )
-    readonly_fields = ("shown_state",)
+    readonly_fields = ("shown_state", "mode")
     empty_title = "No event has come in"
     empty_text = (
         "Stripe sends them to /stripe/webhook/ on this host once an endpoint is set up there; "
         "manage.py stripe_catch_up reads those that were missed."
     )
 
-    @display(description="State", ordering="state")
+    @admin.display(description="State", ordering="state")
     def shown_state(self, event: Event) -> SafeString:
         return badges.event(event.state)
+
+    @admin.display(description="Mode", ordering="livemode")
+    def mode(self, event: Event) -> str:
+        return "Live" if event.livemode else "Test"

@@ -11,7 +11,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 
 from apps.accounts import services as accounts
 from apps.accounts.models import User
@@ -22,6 +21,11 @@ from apps.backoffice.base import OperatorModelAdmin
 from apps.backoffice.forms import OperatorForm
 from apps.backoffice.site import site
 from apps.tenants.links import public_url
+
+MAY_DO_ALL = (
+    "Operators see and may change everything on these pages. "
+    "They choose their own password on a one-time link, which you make on the next page."
+)
 
 
 @admin.register(User, site=site)
@@ -63,8 +67,7 @@ class OperatorAdmin(OperatorModelAdmin):
             **self.admin_site.each_context(request),
             "title": "New operator",
             "heading": "New operator",
-            "consequence": "Operators see and may change everything on these pages. They choose their own password on a "
-            "one-time link, which you make on the next page.",
+            "consequence": MAY_DO_ALL,
             "button": "Make the operator",
             "back": reverse("admin:accounts_user_changelist"),
             "form": form,
@@ -119,7 +122,7 @@ class OperatorAdmin(OperatorModelAdmin):
         response["Cache-Control"] = "no-store"
         return response
 
-    @display(description="Access", ordering="is_active")
+    @admin.display(description="Access", ordering="is_active")
     def shown_active(self, operator: User) -> SafeString:
         if operator.is_active:
             return badges.badge("Active", Look("check_circle", "success"))

@@ -5,7 +5,6 @@ from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from apps.backoffice.base import ReadOnlyModelAdmin
 from apps.backoffice.site import site
@@ -24,26 +23,29 @@ class PlanVersionAdmin(ReadOnlyModelAdmin):
     empty_text = "Every managed price of Stripe becomes one; its metadata max-<entity> become its limits."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
-        counted = super().get_queryset(request).annotate(held_by=Count("planassignment__tenant", distinct=True))
+        counted: QuerySet[PlanVersion] = (
+            super().get_queryset(request).annotate(held_by=Count("planassignment__tenant", distinct=True))
+        )
         return counted.prefetch_related("allowances__feature")
 
-    @display(description="Version", ordering="plan__key")
+    @admin.display(description="Version", ordering="plan__key")
     def shown_ref(self, version: PlanVersion) -> SafeString:
         return format_html("<code>{}</code>", version.ref)
 
-    @display(description="Plan", ordering="plan__name")
+    @admin.display(description="Plan", ordering="plan__name")
     def plan_name(self, version: PlanVersion) -> str:
         return version.plan.name
 
-    @display(description="Stripe price", ordering="plan__price_id")
+    @admin.display(description="Stripe price", ordering="plan__price_id")
     def price(self, version: PlanVersion) -> SafeString:
         return format_html("<code>{}</code>", version.plan.price_id)
 
-    @display(description="Limits (anything else is unlimited)", empty_value="Everything is unlimited")
+    @admin.display(description="Limits (anything else is unlimited)", empty_value="Everything is unlimited")
     def limits(self, version: PlanVersion) -> SafeString:
         lines = ((each.feature.name, f"{each.limit:,}") for each in version.allowances.all())
         return format_html_join("", '<span class="op-limit">{} <b>{}</b></span> ', lines)
 
-    @display(description="Held by", ordering="held_by")
+    @admin.display(description="Held by", ordering="held_by")
     def tenants(self, version: PlanVersion) -> str:
-        return f"{version.held_by:,} tenant{'' if version.held_by == 1 else 's'}"
+        held_by: int = version.held_by  # type: ignore[attr-defined]
+        return f"{held_by:,} tenant{'' if held_by == 1 else 's'}"

@@ -58,12 +58,12 @@ class PriceAdmin(ReadOnlyModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         price_id, group = request.POST.get("price", ""), request.POST.get("group", "")
-        by = {"price_id": price_id, "actor": actor_of(request), "now": clock.now()}
+        actor, now = actor_of(request), clock.now()
         if group in ManagedPrice.Group.values:
-            lifecycle.manage_price(group=group, **by)
+            lifecycle.manage_price(price_id=price_id, group=group, actor=actor, now=now)
             messages.success(request, f"{price_id} is managed now, as {group}.")
         else:
-            lifecycle.unmanage_price(**by)
+            lifecycle.unmanage_price(price_id=price_id, actor=actor, now=now)
             messages.success(request, f"{price_id} is no longer managed; tenants on it keep what they have.")
 
 

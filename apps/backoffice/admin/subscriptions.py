@@ -2,7 +2,6 @@
 
 from django.contrib import admin
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from apps.backoffice import badges
 from apps.backoffice.base import ReadOnlyModelAdmin
@@ -22,6 +21,6 @@ class SubscriptionAdmin(ReadOnlyModelAdmin):
     empty_title = "No subscription seen yet"
     empty_text = "They come with Stripe’s webhooks, or all at once with manage.py stripe_sync."
 
-    @display(description="Outcome", ordering="outcome")
+    @admin.display(description="Outcome", ordering="outcome")
     def shown_outcome(self, subscription: Subscription) -> SafeString:
         return badges.outcome(subscription.outcome)

@@ -10,7 +10,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.decorators import display
 
 from apps.backoffice import badges
 from apps.backoffice.base import OperatorModelAdmin
@@ -72,25 +71,25 @@ class TenantAdmin(OperatorModelAdmin):
         }
         return TemplateResponse(request, "backoffice/tenant.html", context)
 
-    @display(description="Name", ordering="name", empty_value="–")
+    @admin.display(description="Name", ordering="name", empty_value="–")
     def shown_name(self, tenant: Tenant) -> str | None:
         return tenant.name or None
 
-    @display(description="State", ordering="state")
+    @admin.display(description="State", ordering="state")
     def shown_state(self, tenant: Tenant) -> SafeString:
         if not tenant.state_description:
             return badges.state(tenant.state)
         return format_html('{} <span class="op-why">{}</span>', badges.state(tenant.state), tenant.state_description)
 
-    @display(description="Provisioning", ordering="provisioning")
+    @admin.display(description="Provisioning", ordering="provisioning")
     def shown_provisioning(self, tenant: Tenant) -> SafeString:
         return badges.provisioning(tenant.provisioning)
 
-    @display(description="Plans", empty_value="–")
+    @admin.display(description="Plans", empty_value="–")
     def plans(self, tenant: Tenant) -> SafeString | None:
         refs = sorted({each.version.ref for each in tenant.assignments.all()})
         return format_html_join(" ", "<code>{}</code>", ((ref,) for ref in refs)) or None
 
-    @display(description="Stripe customer", ordering="stripe_customer_id", empty_value="–")
+    @admin.display(description="Stripe customer", ordering="stripe_customer_id", empty_value="–")
     def customer(self, tenant: Tenant) -> SafeString | None:
         return format_html("<code>{}</code>", tenant.stripe_customer_id) if tenant.stripe_customer_id else None

@@ -19,8 +19,8 @@ register.filter("event_badge", badges.event)
 register.filter("admin_urlquote", quote)
 
 # Currencies whose amounts Stripe gives in whole units, or in thousandths.
-WITHOUT_DECIMALS = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split())
-WITH_THREE_DECIMALS = frozenset("bhd jod kwd omr tnd".split())
+WITHOUT_DECIMALS = "bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf"
+WITH_THREE_DECIMALS = "bhd jod kwd omr tnd"
 
 
 @register.filter

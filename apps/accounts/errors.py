@@ -1,0 +1,7 @@
+"""What can go wrong with a user."""
+
+from apps.core.errors import TenantryError
+
+
+class UnusableUser(TenantryError):
+    """No user can be made of that."""

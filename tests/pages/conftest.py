@@ -1,0 +1,76 @@
+"""Who looks at the pages, and from which host."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.accounts.models import User
+from apps.plans.models import Allowance, Feature, Plan, PlanAssignment, PlanVersion
+from apps.tenants.models import Tenant
+from tests.factories import NOW, PASSWORD, make_member, make_operator, make_tenant
+
+
+@pytest.fixture
+def acme(db: None) -> Tenant:
+    """A tenant that is ready."""
+    return make_tenant("acme")
+
+
+@pytest.fixture
+def visitor() -> Client:
+    """Somebody on the operator's host who has not signed in."""
+    return Client(HTTP_HOST="localhost")
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    return make_operator()
+
+
+@pytest.fixture
+def staff(operator: User) -> Client:
+    """An operator who has signed in."""
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(operator)
+    return client
+
+
+@pytest.fixture
+def at() -> Callable[[Tenant], Client]:
+    """A stranger on a tenant's host."""
+    return lambda tenant: Client(HTTP_HOST=f"{tenant.tenant_id}.localhost")
+
+
+@pytest.fixture
+def member_at(at: Callable[[Tenant], Client]) -> Callable[..., Client]:
+    """A member who has signed in on their tenant's host."""
+
+    def sign_in(tenant: Tenant, **details: Any) -> Client:
+        user = make_member(tenant, **details)
+        client = at(tenant)
+        answer = client.post("/accounts/login/", {"login": user.username, "password": PASSWORD})
+        assert answer.status_code == 302
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def give_plan(db: None) -> Callable[..., PlanVersion]:
+    """Let a tenant hold a plan with these limits."""
+
+    def give(tenant: Tenant, key: str = "pro", **limits: int) -> PlanVersion:
+        plan, _ = Plan.objects.get_or_create(key=key, defaults={"name": key.capitalize(), "price_id": f"price_{key}"})
+        version, _ = PlanVersion.objects.get_or_create(plan=plan, number=3, defaults={"published_at": NOW})
+        for name, limit in limits.items():
+            entity = name.replace("_", "-")
+            Feature.objects.get_or_create(key=entity, defaults={"name": entity.capitalize()})
+            Allowance.objects.get_or_create(version=version, feature_id=entity, defaults={"limit": limit})
+        PlanAssignment.objects.create(
+            tenant=tenant, subscription_id="sub_1", item_id=f"si_{tenant.tenant_id}_{key}", version=version
+        )
+        return version
+
+    return give
