@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from apps.accounts.errors import UnusableUser
+from apps.accounts.errors import LastOperator, UnusableUser
 from apps.accounts.models import User
 from apps.accounts.tokens import PUBLIC, current_scope
 
@@ -79,10 +79,28 @@ def _register_address(*, user: User) -> None:
 
 @transaction.atomic
 def deactivate_user(*, user: User) -> None:
-    """Keep the user but end every session and refuse every sign-in."""
+    """Keep the user but end every session and refuse every sign-in.
+
+    Raises:
+        LastOperator: when nobody could sign in to the operator's admin any more.
+    """
+    if user.is_staff and not _other_operators(user):
+        raise LastOperator(f"{user.username} is the last active operator. Make another one first.")
     user.is_active = False
     user.save(update_fields=["is_active"])
     end_sessions(user_id=user.pk)
+
+
+def _other_operators(user: User) -> bool:
+    # Locked, so that two operators cannot deactivate each other at the same time.
+    active = User.objects.select_for_update().filter(is_staff=True, is_active=True).order_by("pk")
+    return any(each.pk != user.pk for each in active)
+
+
+def reactivate_user(*, user: User) -> None:
+    """Let a deactivated user sign in again."""
+    user.is_active = True
+    user.save(update_fields=["is_active"])
 
 
 @transaction.atomic

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import stripe
 from django.conf import settings
 from django.db import connection
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from apps.billing.errors import StripeMissing, StripeRefused, StripeUnavailable
+from apps.billing.errors import BadEvent, StripeMissing, StripeRefused, StripeUnavailable
 from apps.billing.secrets import PASSWORD_KEY, scrubbed, take_password
 from apps.billing.types import Secret
 
@@ -50,7 +51,6 @@ class EventHead:
     type: str
     object_id: str
     customer_id: str
-    product_id: str
     account_id: str
     api_version: str
     livemode: bool
@@ -204,31 +204,68 @@ def verify_signature(*, body: bytes, header: str, secret: str) -> bool:
         return False
 
 
-def event_head(event: Raw) -> EventHead:
+def event_head(event: Any) -> EventHead:
     """What is kept of an event.
 
     Raises:
-        KeyError, TypeError: when it is not shaped like one.
+        BadEvent: when it is not shaped like one; the message says where.
     """
-    about = event["data"]["object"]
-    kind = about.get("object", "")
+    try:
+        shape = _EventShape.model_validate(event)
+        about = _Reference.model_validate(shape.data.object)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the body"
+        raise BadEvent(f"That is not a Stripe event: {where}: {first['msg']}.") from error
     return EventHead(
-        event_id=event["id"],
-        type=event["type"],
-        object_id=_id_of(about) or "",
-        customer_id=(_id_of(about) if kind == "customer" else _id_of(about.get("customer"))) or "",
-        product_id=(_id_of(about) if kind == "product" else "") or "",
-        account_id=event.get("account") or "",
-        api_version=event.get("api_version") or "",
-        livemode=bool(event["livemode"]),
-        created=int(event["created"]),
+        event_id=shape.id,
+        type=shape.type,
+        object_id=about.id,
+        customer_id=about.id if about.object == "customer" else _id_of(about.customer),
+        account_id=shape.account or "",
+        api_version=shape.api_version or "",
+        livemode=shape.livemode,
+        created=shape.created,
     )
 
 
-def _id_of(value: Any) -> str | None:
-    """The id of an object, or of a reference to one, expanded or not."""
-    identifier = value.get("id") if isinstance(value, dict) else value
-    return identifier if isinstance(identifier, str) else None
+Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[!-~]*$")]
+NonEmptyName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]*$")]
+EventType = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[a-z0-9_.]+$")]
+END_OF_TIME = 253_402_300_799  # 9999-12-31T23:59:59Z
+
+
+class _Data(BaseModel):
+    object: dict[str, Any]
+
+
+class _EventShape(BaseModel, strict=True):
+    """As far as it matters here. Source: Stripe's API reference, «The Event object»."""
+
+    object: Literal["event"]
+    id: NonEmptyName
+    type: EventType
+    created: Annotated[int, Field(ge=0, le=END_OF_TIME)]
+    livemode: bool
+    account: Name | None = None
+    api_version: Annotated[str, StringConstraints(max_length=40)] | None = None
+    data: _Data
+
+
+class _Expanded(BaseModel):
+    id: Name
+
+
+class _Reference(BaseModel, strict=True):
+    """What an event's object says about itself and its customer, given as an id or expanded."""
+
+    id: Name = ""
+    object: str = ""
+    customer: Name | _Expanded | None = None
+
+
+def _id_of(reference: "str | _Expanded | None") -> str:
+    return reference.id if isinstance(reference, _Expanded) else reference or ""
 
 
 def _plain(value: Any) -> Raw:

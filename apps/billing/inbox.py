@@ -50,8 +50,8 @@ def receive(*, body: bytes, signature: str, now: datetime) -> None:
 def _head_of(body: bytes) -> EventHead:
     try:
         return gateway.event_head(json.loads(body))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadEvent from error
+    except ValueError as error:
+        raise BadEvent("That is not a Stripe event: the body is not JSON.") from error
 
 
 @transaction.atomic

@@ -56,8 +56,9 @@ def reconcile_tenant(tenant_key: str) -> None:
 
 @job(name="lifecycle.provision_tenant")
 def provision_tenant(tenant_key: str) -> None:
-    """Do what is missing of a tenant's provisioning."""
-    services.provision_tenant(tenant_key=UUID(tenant_key), actor=CLOCK, now=clock.now())
+    """Do what is missing of a tenant's provisioning, unless the tenant is gone."""
+    if Tenant.objects.filter(pk=tenant_key).exists():
+        services.provision_tenant(tenant_key=UUID(tenant_key), actor=CLOCK, now=clock.now())
 
 
 @every_minute(name="lifecycle.every_minute")

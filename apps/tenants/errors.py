@@ -33,3 +33,7 @@ class NoHold(TenantryError):
 
 class SchemaExists(TenantryError):
     """The schema exists already."""
+
+
+class HoldEndsInThePast(TenantryError):
+    """A hold must end in the future."""

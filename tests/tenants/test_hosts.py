@@ -266,7 +266,7 @@ class TestAbroad:
         assert accepted.status_code == 302
 
         new = {"password1": "quite another one", "password2": "quite another one"}
-        answer = client.post(accepted["Location"], new, HTTP_HOST=abroad)
+        answer = with_cookies_of(client).post(accepted["Location"], new, HTTP_HOST=abroad)
         assert (answer.status_code, answer.context["token_fail"]) == (200, True)
         assert dump(self.schema_of(abroad, house)) == before
         assert client.post(accepted["Location"], new).status_code == 302

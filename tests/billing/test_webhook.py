@@ -1,0 +1,159 @@
+"""Stripe's deliveries over real HTTP with real signatures; what is refused leaves nothing behind."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+import requests
+
+from apps.billing.models import Event
+from tests.support.inline import signed
+from tests.support.working import drain_jobs
+
+SECRET = "whsec_of_this_endpoint"
+
+
+@pytest.fixture
+def endpoint(transactional_db: None, live_server: Any, settings: Any) -> str:
+    settings.STRIPE_WEBHOOK_SECRETS = [SECRET]
+    return f"{live_server.url}/stripe/webhook/"
+
+
+def event(**changes: Any) -> dict[str, Any]:
+    about = {"id": "sub_1", "object": "subscription", "customer": "cus_1", "status": "active"}
+    made = {
+        "id": "evt_1",
+        "object": "event",
+        "type": "customer.subscription.updated",
+        "created": 1_780_000_000,
+        "livemode": False,
+        "api_version": "2026-08-26.dahlia",
+        "data": {"object": about},
+    }
+    return {**made, **changes}
+
+
+def post(url: str, body: bytes, header: str | None) -> requests.Response:
+    headers = {"Content-Type": "application/json"} | ({"Stripe-Signature": header} if header is not None else {})
+    return requests.post(url, data=body, headers=headers, timeout=20)
+
+
+def deliver(url: str, **changes: Any) -> int:
+    body = json.dumps(event(**changes)).encode()
+    return post(url, body, signed(body, secret=SECRET)).status_code
+
+
+def test_a_signed_event_is_stored_without_its_body_and_enqueued(endpoint: str) -> None:
+    assert deliver(endpoint) == 200
+    row = Event.objects.get()
+    assert (row.event_id, row.type, row.object_id, row.customer_id, row.state, row.work) == (
+        "evt_1",
+        "customer.subscription.updated",
+        "sub_1",
+        "cus_1",
+        "pending",
+        "customer:cus_1",
+    )
+
+
+def test_the_same_event_twice_is_one_row(endpoint: str) -> None:
+    assert [deliver(endpoint), deliver(endpoint)] == [200, 200]
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "garbage",
+        "t=1,v1=00",
+        "t=abc,v1=def",
+        signed(b"another body", secret=SECRET),
+        signed(json.dumps(event()).encode(), secret="whsec_of_somebody_else"),
+        signed(json.dumps(event()).encode(), secret=SECRET, at=int(time.time()) - 3600),
+    ],
+    ids=["none", "empty", "garbage", "wrong", "not a number", "of another body", "by another secret", "an hour old"],
+)
+def test_a_bad_signature_is_refused_and_nothing_is_stored(endpoint: str, header: str | None) -> None:
+    answer = post(endpoint, json.dumps(event()).encode(), header)
+    assert answer.status_code == 400
+    assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"not json",
+        b"[]",
+        b"null",
+        b'"text"',
+        b"{}",
+        b'{"id": "evt_1"}',
+        json.dumps(event(data=None)).encode(),
+        json.dumps(event(data={"object": []})).encode(),
+        json.dumps(event(created="soon")).encode(),
+        json.dumps(event(id=None)).encode(),
+        json.dumps(event(id="x" * 300)).encode(),
+        json.dumps(event(type="customer.\x00")).encode(),
+        json.dumps(event(created=10**20)).encode(),
+        json.dumps(event(object="v2.core.event", data={})).encode(),
+        b"\xff\xfe",
+    ],
+)
+def test_a_signed_body_that_is_no_event_is_refused_and_nothing_is_stored(endpoint: str, body: bytes) -> None:
+    header = signed(body, secret=SECRET) if body != b"\xff\xfe" else "t=1,v1=00"
+    assert post(endpoint, body, header).status_code == 400
+    assert not Event.objects.exists()
+
+
+def test_a_body_that_is_too_large_is_refused(endpoint: str, settings: Any) -> None:
+    settings.TENANTRY_WEBHOOK_MAX_BYTES = 2048
+    body = json.dumps(event(data={"object": {"id": "sub_1", "padding": "x" * 4096}})).encode()
+    assert post(endpoint, body, signed(body, secret=SECRET)).status_code == 413
+    assert not Event.objects.exists()
+
+
+def test_a_second_secret_is_accepted_while_they_are_being_changed(endpoint: str, settings: Any) -> None:
+    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new", SECRET]
+    assert deliver(endpoint) == 200
+
+
+def test_no_other_method_is_answered(endpoint: str) -> None:
+    assert requests.get(endpoint, timeout=20).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"livemode": True}, "other mode"),
+        ({"account": "acct_connected"}, "connected account"),
+        ({"type": "payout.paid"}, "Nothing here depends"),
+        ({"type": "invoice.upcoming", "data": {"object": {"object": "invoice"}}}, "no customer"),
+    ],
+)
+def test_what_concerns_nobody_here_is_ignored_visibly(endpoint: str, changes: dict[str, Any], reason: str) -> None:
+    assert deliver(endpoint, **changes) == 200
+    row = Event.objects.get()
+    assert row.state == Event.State.IGNORED
+    assert reason in row.error
+
+
+@pytest.mark.parametrize("customer", ["cus_1", {"id": "cus_1", "object": "customer"}])
+def test_the_customer_is_found_whether_expanded_or_not(endpoint: str, customer: Any) -> None:
+    about = {"id": "in_1", "object": "invoice", "customer": customer}
+    assert deliver(endpoint, type="invoice.paid", data={"object": about}) == 200
+    assert Event.objects.get().work == "customer:cus_1"
+
+
+def test_an_event_whose_object_stripe_does_not_know_is_tried_again_later(
+    endpoint: str, standin: Any
+) -> None:
+    about = {"id": "price_gone", "object": "price"}
+    assert deliver(endpoint, type="price.updated", data={"object": about}) == 200
+    drain_jobs()
+    row = Event.objects.get()
+    assert (row.state, row.attempts) == ("pending", 1)
+    assert "No such price" in row.error
