@@ -29,9 +29,7 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, username: str, email: str, password: str | None = None, **fields: Any) -> "User":
         """An operator with every permission; `manage.py createsuperuser` calls this."""
-        user = User(
-            username=username, email=self.normalize_email(email), is_staff=True, is_superuser=True, **fields
-        )
+        user = User(username=username, email=self.normalize_email(email), is_staff=True, is_superuser=True, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user

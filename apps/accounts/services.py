@@ -37,7 +37,9 @@ def refuse_unusable(new: NewUser) -> None:
         try:
             field.clean(value, None)
         except ValidationError as error:
-            raise UnusableUser(f"{value!r} cannot be the {field.verbose_name} of a user: {error.messages[0]}") from error
+            raise UnusableUser(
+                f"{value!r} cannot be the {field.verbose_name} of a user: {error.messages[0]}"
+            ) from error
 
 
 @transaction.atomic
@@ -111,7 +113,7 @@ def erase_user(*, user: User) -> None:
     user.groups.clear()
     user.user_permissions.clear()
     if current_scope() == PUBLIC:
-        # Django's own log, which somebody's further admin pages may write. A tenant has none: from there it is public's.
+        # Django's own log, which further admin pages may write. A tenant has none: there it would be public's.
         LogEntry.objects.filter(user_id=user.pk).delete()
     # Not `.delete()`: the collector would look for rows in tables of other schemas.
     User.objects.filter(pk=user.pk)._raw_delete(using=User.objects.db)

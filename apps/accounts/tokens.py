@@ -5,20 +5,18 @@ the user signs in, after PASSWORD_RESET_TIMEOUT, and on any other tenant's host.
 """
 
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
-from django.db import connection
 from django.urls import reverse
 from django.utils.http import urlsafe_base64_encode
 
 from apps.accounts.models import User
-
+from apps.core import schemas
 
 PUBLIC = "public"
 
 
 def current_scope() -> str:
     """What every signed value carries: the tenant's UUID, or `public` on the operator's side."""
-    tenant_key = getattr(connection.tenant, "pk", None)
-    return str(tenant_key) if tenant_key else PUBLIC
+    return schemas.current_tenant_key() or PUBLIC
 
 
 class LinkTokenGenerator(PasswordResetTokenGenerator):

@@ -175,7 +175,12 @@ def customer_ids() -> list[str]:
     """Every customer of the account that has, or had, a subscription."""
     with _calling():
         page = client().v1.subscriptions.list({"status": "all", "limit": PAGE})
-        return list(dict.fromkeys(each.customer for each in page.auto_paging_iter()))
+        return list(dict.fromkeys(_customer_of(each) for each in page.auto_paging_iter()))
+
+
+def _customer_of(subscription: stripe.Subscription) -> str:
+    customer = subscription.customer
+    return customer if isinstance(customer, str) else customer.id
 
 
 def events_since(moment: datetime) -> list[EventHead]:
@@ -270,7 +275,8 @@ def _id_of(reference: "str | _Expanded | None") -> str:
 
 def _plain(value: Any) -> Raw:
     """A library object as a dictionary without any password."""
-    return scrubbed(_plain_secretly(value))
+    plain: Raw = scrubbed(_plain_secretly(value))
+    return plain
 
 
 def _plain_secretly(value: Any) -> Raw:

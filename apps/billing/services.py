@@ -41,8 +41,8 @@ def verify_account(*, now: datetime) -> Installation:
     )
     if (installation.account_id, installation.livemode) != (account.id, settings.STRIPE_LIVE_MODE):
         raise WrongAccount(
-            f"This database belongs to Stripe account {installation.account_id} in {_mode(installation.livemode)} mode, "
-            f"but STRIPE_SECRET_KEY is of {account.id} in {_mode(settings.STRIPE_LIVE_MODE)} mode. "
+            f"This database belongs to Stripe account {installation.account_id} in {_mode(installation.livemode)} "
+            f"mode, but STRIPE_SECRET_KEY is of {account.id} in {_mode(settings.STRIPE_LIVE_MODE)} mode. "
             "Use one database per account and mode."
         )
     if created:

@@ -18,7 +18,7 @@ class TenantryCommand(BaseCommand):
     output holds one JSON document and nothing else; progress goes to standard error.
     """
 
-    requires_system_checks: list[str] = []
+    requires_system_checks: list[str] = []  # noqa: RUF012 - Django declares it for instances
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON document on standard output")
@@ -35,8 +35,8 @@ class TenantryCommand(BaseCommand):
         except TenantryError as error:
             raise CommandError(str(error)) from error
 
-    def run(self, **options: Any) -> None:
-        """What the command does."""
+    def run(self, *args: Any, **options: Any) -> None:
+        """What the command does; takes the arguments it has added."""
         raise NotImplementedError
 
     @property

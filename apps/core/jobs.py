@@ -13,6 +13,8 @@ from asgiref.sync import async_to_sync
 from django.db import connection
 from procrastinate.contrib.django import app
 
+from apps.core import schemas
+
 # A living worker sends a heartbeat every ten seconds.
 SILENCE_OF_THE_DEAD = 30
 
@@ -26,7 +28,7 @@ def job(*, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
         def run(**arguments: Any) -> None:
-            connection.set_schema_to_public()
+            schemas.look_into_public()
             with structlog.contextvars.bound_contextvars(job=name, **arguments):
                 function(**arguments)
 
@@ -50,7 +52,7 @@ def _on_schedule(*, name: str, cron: str) -> Callable[[Callable[[], None]], Call
     def register(function: Callable[[], None]) -> Callable[[], None]:
         @wraps(function)
         def run(timestamp: int) -> None:
-            connection.set_schema_to_public()
+            schemas.look_into_public()
             with structlog.contextvars.bound_contextvars(job=name):
                 function()
 

@@ -14,6 +14,7 @@ import requests
 from django.conf import settings
 
 from apps.demo.errors import NotSettled, PartDied, PortInUse
+from config.env import BASE_DIR
 
 LOOPBACK = "127.0.0.1"
 STANDIN_PORT = 12111
@@ -39,7 +40,7 @@ class Parts:
         self._exit.callback(log.close)
         process = subprocess.Popen(
             [sys.executable, *command],
-            cwd=settings.BASE_DIR,
+            cwd=BASE_DIR,
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -138,7 +138,9 @@ def _is_settled() -> bool:
     """Every event is delivered and worked off, and no job is left."""
     deliveries = requests.get(f"{settings.STRIPE_API_BASE}/_sandbox/deliveries", timeout=10).json()["data"]
     undelivered = any(each["state"] == "pending" for each in deliveries)
-    unfinished = ProcrastinateJob.objects.filter(status__in=["todo", "doing"]).exclude(task_name="lifecycle.every_night")
+    unfinished = ProcrastinateJob.objects.filter(status__in=["todo", "doing"]).exclude(
+        task_name="lifecycle.every_night"
+    )
     return not (undelivered or Event.objects.filter(state=Event.State.PENDING).exists() or unfinished.exists())
 
 

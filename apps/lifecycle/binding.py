@@ -116,7 +116,7 @@ def bind(case: Situation) -> list[Tenant]:
 
 def _judge(case: Situation, subscription: Subscription) -> Found:
     binding = Binding.objects.select_related("tenant").filter(stripe_id=subscription.id).exclude(tenant=None).first()
-    if binding:
+    if binding and binding.tenant:
         return _stay(case, subscription, binding.tenant)
     if subscription.status in WITHOUT_EFFECT:
         return Found(Outcome.INCOMPLETE, note=f"Its status is {subscription.status}.")
@@ -220,9 +220,7 @@ def _take_over(case: Situation, subscription: Subscription, tenant: Tenant) -> T
 
 
 def _as_claim(subscription: Subscription) -> Claim:
-    return Claim(
-        subscription_id=subscription.id, customer_id=subscription.customer_id, created=subscription.created
-    )
+    return Claim(subscription_id=subscription.id, customer_id=subscription.customer_id, created=subscription.created)
 
 
 def _administrator(case: Situation, subscription: Subscription) -> NewUser:
@@ -261,5 +259,9 @@ def _record(case: Situation, subscription: Subscription, found: Found) -> None:
         tenant=found.tenant,
         now=case.now,
     )
-    causes = [replace(found.cause, details={**found.cause.details, "customer": subscription.customer_id})] if found.cause else []
+    causes = (
+        [replace(found.cause, details={**found.cause.details, "customer": subscription.customer_id})]
+        if found.cause
+        else []
+    )
     audit.set_alerts(subject=subscription.subject, codes=CODES, causes=causes, now=case.now)

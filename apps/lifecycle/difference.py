@@ -60,9 +60,7 @@ def _shown(value: Any) -> str:
 
 def difference(tenant: Tenant, *, now: datetime) -> Difference:
     """Compare a tenant with what the mirror, the catalogue, its hold and the clock say. Reads only."""
-    subscriptions = billing.subscriptions(
-        Binding.objects.filter(tenant=tenant).values_list("stripe_id", flat=True)
-    )
+    subscriptions = billing.subscriptions(Binding.objects.filter(tenant=tenant).values_list("stripe_id", flat=True))
     judged = _verdict(tenant, subscriptions, now)
     described = _described(tenant, subscriptions, now)
     assigned = _assigned(judged)

@@ -99,9 +99,7 @@ def _past_due(subscription: Subscription, since: datetime | None, days: int, now
     return Standing(subscription, Rank.PAST_DUE, State.FLAGGED, PAST_DUE, _earliest(deadline, subscription.cancel_at))
 
 
-def verdict(
-    standings: Iterable[Standing], *, hold: HoldInForce | None, has_billing: bool, now: datetime
-) -> Verdict:
+def verdict(standings: Iterable[Standing], *, hold: HoldInForce | None, has_billing: bool, now: datetime) -> Verdict:
     """What all subscriptions and the operator's hold together make of a tenant.
 
     A tenant that was made by an operator and has no subscription is approved; one

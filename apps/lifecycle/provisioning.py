@@ -94,7 +94,9 @@ def _check_entitlements(tenant: Tenant) -> None:
     """A tenant of a paying customer must hold a plan before anybody is let in: no plan limits nothing."""
     if tenant.stripe_customer_id and not PlanAssignment.objects.filter(tenant=tenant).exists():
         raise NothingGranted(f"Tenant {tenant.tenant_id!r} has a Stripe customer but holds no plan yet.")
-    log.info("limits in force", tenant=tenant.tenant_id, limits={each.entity: each.limit for each in plans.limits(tenant)})
+    log.info(
+        "limits in force", tenant=tenant.tenant_id, limits={each.entity: each.limit for each in plans.limits(tenant)}
+    )
 
 
 STEPS: dict[str, Callable[[Tenant], None]] = {

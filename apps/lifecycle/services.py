@@ -62,9 +62,7 @@ def _bind_and_reconcile(
     subscriptions = billing.subscriptions_of(customer_id)
     used = {item.price_id for subscription in subscriptions for item in subscription.items}
     publish_prices(price_ids=used, now=now)
-    case = binding.situation(
-        customer=customer, subscriptions=subscriptions, passwords=passwords, actor=actor, now=now
-    )
+    case = binding.situation(customer=customer, subscriptions=subscriptions, passwords=passwords, actor=actor, now=now)
     return [reconcile(tenant=tenant, actor=actor, now=now) for tenant in binding.bind(case)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from apps.billing import gateway
 from apps.billing import services as billing
@@ -33,11 +34,11 @@ def mirror_account(*, now: datetime, progress: Callable[[str], None] = lambda _:
     for price_id in gateway.price_ids():
         progress(price_id)
         sweep.prices += 1
-        _attempt(sweep, price_id, lambda each=price_id: services.follow_price(price_id=each, now=now))
+        _attempt(sweep, price_id, partial(services.follow_price, price_id=price_id, now=now))
     for customer_id in gateway.customer_ids():
         progress(customer_id)
         sweep.customers += 1
-        _attempt(sweep, customer_id, lambda each=customer_id: _follow(sweep, each, now))
+        _attempt(sweep, customer_id, partial(_follow, sweep, customer_id, now))
     return sweep
 
 
@@ -51,7 +52,9 @@ def catch_up(*, now: datetime, progress: Callable[[str], None] = lambda _: None)
 
 def _follow(sweep: Sweep, customer_id: str, now: datetime) -> None:
     actor = Actor.stripe(customer_id=customer_id)
-    sweep.differences += [found for found in services.follow_customer(customer_id=customer_id, actor=actor, now=now) if found]
+    sweep.differences += [
+        found for found in services.follow_customer(customer_id=customer_id, actor=actor, now=now) if found
+    ]
 
 
 def _attempt(sweep: Sweep, name: str, work: Callable[[], None]) -> None:

@@ -17,9 +17,7 @@ from apps.tenants.models import Tenant
 @job(name="lifecycle.follow_customer")
 def follow_customer(customer_id: str) -> None:
     """Work off the pending events about a customer."""
-    services.work_off_customer(
-        customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now()
-    )
+    services.work_off_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now())
 
 
 @job(name="lifecycle.resync_customer")

@@ -9,7 +9,6 @@ from django.db.models import Q
 from apps.tenants.models import Tenant
 
 
-
 class Feature(models.Model):
     """Something that a plan can grant."""
 

@@ -61,7 +61,7 @@ def _fields(typed_dict: Any) -> Mapping[str, _Field]:
 def _field(hint: Any) -> _Field:
     if typing.get_origin(hint) in (NotRequired, Required):
         return _Field(typing.get_args(hint)[0], typing.get_origin(hint) is Required)
-    return _Field(hint, True)
+    return _Field(hint, required=True)
 
 
 def _object(typed_dict: Any, tree: Tree, *, path: str) -> Body:

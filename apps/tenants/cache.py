@@ -1,9 +1,9 @@
 """Cache keys that one tenant cannot read of another."""
 
-from django.db import connection
+from apps.core import schemas
 
 
 def make_key(key: str, key_prefix: str, version: int) -> str:
     """Django's KEY_FUNCTION: the tenant's UUID (or the public schema) stands before the key."""
-    scope = getattr(connection.tenant, "pk", None) or connection.schema_name
+    scope = schemas.current_tenant_key() or schemas.current_name()
     return f"{scope}:{key_prefix}:{version}:{key}"

@@ -1,17 +1,19 @@
 """From the host to the schema, before anything that belongs to a person is read."""
 
 from collections.abc import Callable
+from typing import cast
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.shortcuts import render
 from django.utils.cache import add_never_cache_headers
 from django_tenants.utils import tenant_context
 
+from apps.core import schemas
 from apps.tenants import selectors
+from apps.tenants.http import TenantRequest
 from apps.tenants.models import Provisioning, Tenant
 
 
@@ -26,12 +28,12 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        connection.set_schema_to_public()
+        schemas.look_into_public()
         host = _host_of(request)
         if host is None:
             return _refusal("no_such_host", 404)
         if host in settings.TENANTRY_PUBLIC_HOSTS:
-            request.tenant = None
+            cast(TenantRequest, request).tenant = None
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
         return self._serve_tenant(request, host)
@@ -44,7 +46,7 @@ class TenantMiddleware:
             return _refusal("closed", 403, tenant)
         if tenant.provisioning != Provisioning.READY or not tenant.schema_present:
             return _not_ready(tenant)
-        request.tenant = tenant
+        cast(TenantRequest, request).tenant = tenant
         with tenant_context(tenant):
             return self.get_response(request)
 

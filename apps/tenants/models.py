@@ -54,9 +54,7 @@ class Tenant(TenantMixin):
     state = models.CharField(max_length=20, choices=State, default=State.REQUESTED, editable=False)
     state_description = models.CharField(max_length=STATE_DESCRIPTION_MAX_LENGTH, blank=True, editable=False)
 
-    provisioning = models.CharField(
-        max_length=20, choices=Provisioning, default=Provisioning.PENDING, editable=False
-    )
+    provisioning = models.CharField(max_length=20, choices=Provisioning, default=Provisioning.PENDING, editable=False)
     provisioning_steps = models.JSONField(default=dict, blank=True, editable=False)
     provisioning_error = models.TextField(blank=True, editable=False)
     first_administrator = models.JSONField(

@@ -34,6 +34,11 @@ class TenantMigrationLoader(MigrationLoader):
             return None, True
         return super().migrations_module(app_label)
 
+    def build_graph(self) -> None:
+        super().build_graph()
+        # Django takes the other apps for such without migrations and would render all their models each time.
+        self.unmigrated_apps.clear()
+
 
 class TenantMigrationExecutor(MigrationExecutor):
     """Django's executor over the pruned graph."""
@@ -61,7 +66,8 @@ def current_version() -> str:
 @cache
 def expected_tables() -> frozenset[str]:
     """Every table that a complete tenant's schema holds, besides the migrations' own."""
-    models = (model for label in tenant_app_labels() for model in apps.get_app_config(label).get_models(True))
+    configs = [apps.get_app_config(label) for label in tenant_app_labels()]
+    models = [model for config in configs for model in config.get_models(include_auto_created=True)]
     return frozenset(model._meta.db_table for model in models if model._meta.managed)
 
 
@@ -157,4 +163,6 @@ def _tenant_migrations() -> Iterator[tuple[str, str, list[tuple[str, str]]]]:
 def _migration_names(package: str | None) -> list[str]:
     if package is None:
         return []
-    return [module.name for module in pkgutil.iter_modules(import_module(package).__path__) if module.name[0] not in "_~"]
+    return [
+        module.name for module in pkgutil.iter_modules(import_module(package).__path__) if module.name[0] not in "_~"
+    ]

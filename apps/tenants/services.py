@@ -126,9 +126,7 @@ def forget_password(*, tenant: Tenant) -> None:
 
 
 @transaction.atomic
-def transfer_claim(
-    *, tenant: Tenant, claim: Claim, administrator: NewUser | None, actor: Actor, now: datetime
-) -> None:
+def transfer_claim(*, tenant: Tenant, claim: Claim, administrator: NewUser | None, actor: Actor, now: datetime) -> None:
     """Give a tenant to a claim: one that came before the one it was made for, or the first of all.
 
     `administrator` None: whoever was to be its first administrator stays it.
@@ -187,9 +185,7 @@ def describe_by_operator(*, tenant: Tenant, name: str, description: str, actor: 
 
 
 @transaction.atomic
-def hold(
-    *, tenant: Tenant, state: str, reason: str, until: datetime | None, actor: Actor, now: datetime
-) -> Hold:
+def hold(*, tenant: Tenant, state: str, reason: str, until: datetime | None, actor: Actor, now: datetime) -> Hold:
     """Decide a tenant's state by hand, over Stripe, until it is lifted or its time is up.
 
     A hold that is already there is replaced. The state itself is moved by
@@ -270,9 +266,7 @@ def set_provisioning(*, tenant: Tenant, status: Provisioning, error: str = "") -
     tenant.save(update_fields=["provisioning", "provisioning_error"])
 
 
-def move_state(
-    *, tenant: Tenant, state: str, description: str, actor: Actor, now: datetime
-) -> None:
+def move_state(*, tenant: Tenant, state: str, description: str, actor: Actor, now: datetime) -> None:
     """Write the derived state with its description, and the audit of it."""
     before = {"state": tenant.state, "description": tenant.state_description}
     tenant.set_state(State(state), description)

@@ -188,6 +188,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
+
 # ---- the operator's admin ------------------------------------------------------------------
 def _page(title: str, icon: str, view: str) -> dict[str, object]:
     return {"title": title, "icon": icon, "link": reverse_lazy(view)}
@@ -270,7 +271,9 @@ structlog.configure(
     wrapper_class=structlog.stdlib.BoundLogger,
     cache_logger_on_first_use=True,
 )
-LOG_RENDERER: object = structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False)
+LOG_RENDERER: object = structlog.processors.LogfmtRenderer(
+    key_order=["timestamp", "level", "event"], bool_as_flag=False
+)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

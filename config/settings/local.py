@@ -2,16 +2,16 @@
 
 from config import embedded_postgres
 from config import env as environment
+from config.env import env
 
 environment.load_local_file()
 
-from config.settings.base import *  # noqa: E402, F403
-from config.settings.base import (  # noqa: E402
+from config.settings.base import *
+from config.settings.base import (
     ALLOWED_HOSTS,
     STRIPE_SECRET_KEY,
     TENANTRY_HOME,
     TENANTRY_PUBLIC_HOSTS,
-    env,
     tenant_database,
 )
 

@@ -1,8 +1,9 @@
 """A real installation: everything that matters comes from the environment."""
 
 from config import env as environment
-from config.settings.base import *  # noqa: F403
-from config.settings.base import BASE_DIR, TENANTRY_PUBLIC_URL, tenant_database
+from config.settings.base import *
+from config.env import BASE_DIR
+from config.settings.base import TENANTRY_PUBLIC_URL, tenant_database
 
 DEBUG = False
 SECRET_KEY = environment.required("SECRET_KEY", purpose="the secret that signs sessions and links")
@@ -20,9 +21,9 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if environment.flag(
-    "TENANTRY_BEHIND_PROXY", default=True
-) else None
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if environment.flag("TENANTRY_BEHIND_PROXY", default=True) else None
+)
 SECURE_SSL_REDIRECT = True
 SECURE_HSTS_SECONDS = 365 * 24 * 3600
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -148,9 +148,7 @@ def test_the_customer_is_found_whether_expanded_or_not(endpoint: str, customer: 
     assert Event.objects.get().work == "customer:cus_1"
 
 
-def test_an_event_whose_object_stripe_does_not_know_is_tried_again_later(
-    endpoint: str, standin: Any
-) -> None:
+def test_an_event_whose_object_stripe_does_not_know_is_tried_again_later(endpoint: str, standin: Any) -> None:
     about = {"id": "price_gone", "object": "price"}
     assert deliver(endpoint, type="price.updated", data={"object": about}) == 200
     drain_jobs()

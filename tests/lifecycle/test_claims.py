@@ -84,7 +84,8 @@ def test_every_fallback_is_taken(vendor: Vendor, settle: Settle, later: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("metadata", "name"), [({"name": "By name", "company": "By company"}, "By name"), ({"company": "By company"}, "By company")]
+    ("metadata", "name"),
+    [({"name": "By name", "company": "By company"}, "By name"), ({"company": "By company"}, "By company")],
 )
 def test_deprecated_keys(vendor: Vendor, settle: Settle, metadata: dict[str, str], name: str) -> None:
     vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "acme", **metadata})
@@ -113,7 +114,9 @@ def test_a_changed_name_in_stripe_is_followed_unless_an_operator_changed_it(vend
     assert Tenant.objects.get().name == "By hand"
 
 
-@pytest.mark.parametrize("tenant_id", ["ab", "Acme", "acme_1", "-acme", "acme--x", "a" * 37, "admin", "pg-catalog", "www"])
+@pytest.mark.parametrize(
+    "tenant_id", ["ab", "Acme", "acme_1", "-acme", "acme--x", "a" * 37, "admin", "pg-catalog", "www"]
+)
 def test_a_malformed_or_reserved_id_is_refused_with_an_alert(vendor: Vendor, settle: Settle, tenant_id: str) -> None:
     subscription = vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": tenant_id})
     other = vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "unharmed"})
@@ -282,4 +285,6 @@ def test_no_event_is_left_behind(vendor: Vendor, settle: Settle) -> None:
     vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "acme"})
     settle()
     assert not Event.objects.filter(state=Event.State.PENDING).exists()
-    assert set(Event.objects.filter(state=Event.State.IGNORED).values_list("type", flat=True)) <= {"payment_intent.created"}
+    assert set(Event.objects.filter(state=Event.State.IGNORED).values_list("type", flat=True)) <= {
+        "payment_intent.created"
+    }

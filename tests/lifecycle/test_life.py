@@ -146,9 +146,7 @@ def test_the_minutes_job_takes_up_tenants_whose_time_has_come(
         ("incomplete_expired", ("requested", "")),
     ],
 )
-def test_every_other_status(
-    vendor: Vendor, settle: Settle, status: str, expected: tuple[str, str]
-) -> None:
+def test_every_other_status(vendor: Vendor, settle: Settle, status: str, expected: tuple[str, str]) -> None:
     subscription = vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "acme"})
     settle()
     vendor.standin.move_subscription(subscription, status)
@@ -177,9 +175,7 @@ def test_a_subscription_to_be_cancelled_stays_approved_until_it_ends(vendor: Ven
     assert state_of() == ("suspended", "Stripe subscription ended")
 
 
-def test_of_two_subscriptions_the_better_state_and_the_more_generous_limits_win(
-    vendor: Vendor, settle: Settle
-) -> None:
+def test_of_two_subscriptions_the_better_state_and_the_more_generous_limits_win(vendor: Vendor, settle: Settle) -> None:
     customer = vendor.customer()
     small = vendor.price(name="Small", limits={"max-applications": "5", "max-users": "9"})
     large = vendor.price(name="Large", limits={"max-applications": "50", "max-users": "2"})

@@ -40,7 +40,8 @@ class TestLimitsOfAPrice:
         assert read_price_limits({"max-solar-panels": "12"}).limits == {"solar-panels": 12}
 
     @pytest.mark.parametrize(
-        "value", ["abc", "", " ", "-1", "+1", "1.5", "1e3", "1_000", "1,000", " 5", "5 ", "0x10", "٣", "∞", str(MAX_LIMIT + 1)]
+        "value",
+        ["abc", "", " ", "-1", "+1", "1.5", "1e3", "1_000", "1,000", " 5", "5 ", "0x10", "٣", "∞", str(MAX_LIMIT + 1)],
     )
     def test_a_malformed_value_is_a_problem_that_names_key_and_value(self, value: str) -> None:
         reading = read_price_limits({"max-users": value, "max-clients": "1"})

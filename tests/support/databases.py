@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import psutil
 from django.conf import settings
 from django.db import connection
 
@@ -39,7 +40,11 @@ def _leftovers(cursor: Any) -> list[str]:
     """Databases of runs that were killed."""
     cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}%"])
     names = [row[0] for row in cursor.fetchall()]
-    return [name for name in names if not os.path.exists(f"/proc/{name.removeprefix(PREFIX)}")]
+    return [name for name in names if not _is_alive(name.removeprefix(PREFIX))]
+
+
+def _is_alive(pid: str) -> bool:
+    return pid.isdigit() and psutil.pid_exists(int(pid))
 
 
 def _connect_to(name: str) -> None:

@@ -34,9 +34,7 @@ class StandIn:
 
     def deliver(self, events: list[str] | None = None) -> list[dict[str, Any]]:
         """Deliver these events in this order, now (all that are pending, when absent)."""
-        answers: list[dict[str, Any]] = self._post(
-            "deliver", **({} if events is None else {"events": events})
-        )["data"]
+        answers: list[dict[str, Any]] = self._post("deliver", **({} if events is None else {"events": events}))["data"]
         return answers
 
     def drop(self, events: list[str] | None = None) -> None:

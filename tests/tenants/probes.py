@@ -59,7 +59,8 @@ def search_path() -> list[str]:
 
 def wait_for_waiter() -> None:
     """Return once another connection waits for a lock."""
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    here = "SELECT pid FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database()"
+    sql = f"SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN ({here})"
     deadline = monotonic() + PATIENCE
     while monotonic() < deadline:
         if execute(sql)[0][0]:

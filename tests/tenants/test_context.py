@@ -150,7 +150,9 @@ class TestAfterARollback:
 class TestThreads:
     """One thread is inside while another enters and leaves."""
 
-    def dance(self, acme: Tenant, beta: Tenant, enter_it: Callable[[Tenant], object], leave: Callable[[Tenant], object]) -> str:
+    def dance(
+        self, acme: Tenant, beta: Tenant, enter_it: Callable[[Tenant], object], leave: Callable[[Tenant], object]
+    ) -> str:
         entered, other_entered, left = threading.Barrier(2), threading.Barrier(2), threading.Barrier(2)
 
         def first() -> str:
@@ -180,7 +182,9 @@ class TestThreads:
     ) -> None:
         monkeypatch.delattr(Tenant, "activate")
         acme, beta = bare_tenant("acme"), bare_tenant("beta")
-        ends_in = self.dance(acme, beta, TenantMixin.__enter__, lambda each: TenantMixin.__exit__(each, None, None, None))
+        ends_in = self.dance(
+            acme, beta, TenantMixin.__enter__, lambda each: TenantMixin.__exit__(each, None, None, None)
+        )
         assert ends_in == beta.schema_name
 
     def test_with_enter_each_is_left_to_where_it_was(self) -> None:

@@ -256,7 +256,7 @@ class TestAbroad:
     def test_a_password_reset_is_dead(self, house: House, home: str, abroad: str, mailoutbox: list[object]) -> None:
         browser(home).post("/accounts/password/reset/", {"email": "twin@example.com"})
         assert len(mailoutbox) == 1
-        path = re.findall(r"http://[^/\s]+(/accounts/password/reset/key/\S+/)", str(getattr(mailoutbox[0], "body")))[0]
+        path = re.findall(r"http://[^/\s]+(/accounts/password/reset/key/\S+/)", str(mailoutbox[0].body))[0]
         before = dump(self.schema_of(abroad, house))
 
         refused = browser(abroad).get(path)

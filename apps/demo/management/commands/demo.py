@@ -69,7 +69,9 @@ class Command(TenantryCommand):
             if tenant["sign_in_link"]:
                 self.say(f"  {tenant['tenant_id']:<12} sign in once: {tenant['sign_in_link']}")
         operator = outcome["operator"]
-        self.say(f"\n  {'operator':<12} sign in once: {operator['sign_in_link']}\n  {'':<12} then at:      {operator['url']}")
+        self.say(
+            f"\n  {'operator':<12} sign in once: {operator['sign_in_link']}\n  {'':<12} then at:      {operator['url']}"
+        )
         self.say(
             f"\nEmbedded: the PostgreSQL with its files in {outcome['database']['folder']} (DATABASE_URL uses another)."
             f"\nA stand-in: Stripe, at {outcome['stripe']['url']} (STRIPE_SECRET_KEY uses the real one). "
@@ -89,7 +91,9 @@ def _table(tenants: list[dict[str, Any]]) -> Table:
     for heading in ("Tenant", "State", "Plan", "Limits", "Host"):
         table.add_column(heading, overflow="fold")
     for each in tenants:
-        told = f"{each['state']}\n[dim]{each['state_description']}[/dim]" if each["state_description"] else each["state"]
+        told = (
+            f"{each['state']}\n[dim]{each['state_description']}[/dim]" if each["state_description"] else each["state"]
+        )
         table.add_row(each["tenant_id"], told, each["plan"] or "none", limits_in_words(each["limits"]), each["host"])
     return table
 
