@@ -49,7 +49,7 @@ def remember(name: str, value: str) -> None:
 
 def generated(name: str) -> str:
     """A secret that a local installation makes for itself once and then keeps."""
-    value = env.str(name, default="")
+    value = str(env.str(name, default=""))
     if not value:
         value = secrets.token_urlsafe(48)
         remember(name, value)
@@ -62,7 +62,7 @@ def required(name: str, *, purpose: str) -> str:
     Raises:
         ConfigurationError: when it is missing or empty.
     """
-    value = env.str(name, default="")
+    value = str(env.str(name, default=""))
     if not value:
         raise ConfigurationError(f"{name} is not set. It is {purpose}; see docs/configuration.md.")
     return value
@@ -93,11 +93,32 @@ def names(name: str) -> list[str]:
 
 def web_address(name: str, *, default: str) -> str:
     """An http or https address without a path."""
-    raw = env.str(name, default=default).rstrip("/")
+    raw = str(env.str(name, default=default)).rstrip("/")
     parts = urlsplit(raw)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path:
         raise ConfigurationError(f"{name} is {raw!r}, but must look like https://billing.example.com.")
     return raw
+
+
+def email() -> dict[str, object]:
+    """Django's e-mail settings from EMAIL_URL, such as smtp+tls://user:password@mail.example.com:587."""
+    try:
+        return dict(env.email_url_config(str(env.str("EMAIL_URL", default="consolemail://"))))
+    except (KeyError, ImproperlyConfigured) as error:
+        raise ConfigurationError(
+            "EMAIL_URL must look like smtp+tls://user:password@mail.example.com:587, consolemail:// "
+            f"or filemail:///some/folder ({error})."
+        ) from error
+
+
+def cache() -> dict[str, object]:
+    """Django's cache settings from CACHE_URL, such as rediscache://localhost:6379/1."""
+    try:
+        return dict(env.cache_url_config(str(env.str("CACHE_URL", default="locmemcache://tenantry"))))
+    except (KeyError, ImproperlyConfigured) as error:
+        raise ConfigurationError(
+            f"CACHE_URL must look like rediscache://localhost:6379/1 or locmemcache://tenantry ({error})."
+        ) from error
 
 
 def database(default: dict[str, object] | None) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Any
 from allauth.account.forms import LoginForm as AllauthLoginForm
 
 
-class LoginForm(AllauthLoginForm):  # type: ignore[misc]
+class LoginForm(AllauthLoginForm):
     """Sign-in by username or e-mail address."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from dataclasses import dataclass
+from typing import Any, cast
 
 from allauth.account.models import EmailAddress
 from django.contrib.admin.models import LogEntry
@@ -10,6 +11,7 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Field
 
 from apps.accounts.errors import LastOperator, UnusableUser
 from apps.accounts.models import User
@@ -33,7 +35,7 @@ def refuse_unusable(new: NewUser) -> None:
         UnusableUser: when the user name, the e-mail address or the full name is malformed or too long.
     """
     for name, value in {"username": new.username, "email": new.email, "full_name": new.full_name}.items():
-        field = User._meta.get_field(name)
+        field = cast("Field[Any, Any]", User._meta.get_field(name))
         try:
             field.clean(value, None)
         except ValidationError as error:

@@ -22,7 +22,7 @@ def current_scope() -> str:
 class LinkTokenGenerator(PasswordResetTokenGenerator):
     """Django's reset token with the tenant in it. Used for welcome links and password resets."""
 
-    def _make_hash_value(self, user: User, timestamp: int) -> str:  # type: ignore[override]
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
         return f"{current_scope()}:{super()._make_hash_value(user, timestamp)}"
 
 

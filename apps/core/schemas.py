@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from django.db import connection
 
-_connection = cast(Any, connection)
+_connection = cast("Any", connection)
 
 
 def look_into_public() -> None:

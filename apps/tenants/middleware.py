@@ -33,7 +33,7 @@ class TenantMiddleware:
         if host is None:
             return _refusal("no_such_host", 404)
         if host in settings.TENANTRY_PUBLIC_HOSTS:
-            cast(TenantRequest, request).tenant = None
+            cast("TenantRequest", request).tenant = None
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
         return self._serve_tenant(request, host)
@@ -46,7 +46,7 @@ class TenantMiddleware:
             return _refusal("closed", 403, tenant)
         if tenant.provisioning != Provisioning.READY or not tenant.schema_present:
             return _not_ready(tenant)
-        cast(TenantRequest, request).tenant = tenant
+        cast("TenantRequest", request).tenant = tenant
         with tenant_context(tenant):
             return self.get_response(request)
 

@@ -69,6 +69,11 @@ class Tenant(TenantMixin):
     schema_version = models.CharField(max_length=64, blank=True, editable=False)
     next_reconcile_at = models.DateTimeField(null=True, blank=True, db_index=True, editable=False)
 
+    objects: ClassVar[models.Manager["Tenant"]] = models.Manager()
+
+    # Told by `selectors.by_host`, which asks in the same query.
+    schema_present: bool
+
     class Meta:
         ordering: ClassVar[list[str]] = ["tenant_id"]
 

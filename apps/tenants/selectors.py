@@ -39,8 +39,9 @@ def by_host(host: str) -> Tenant | None:
     )
     if domain is None:
         return None
-    domain.tenant.schema_present = domain.schema_present
-    return domain.tenant
+    tenant: Tenant = domain.tenant
+    tenant.schema_present = domain.schema_present
+    return tenant
 
 
 def unprovisioned_by_host(*, host: str, suffix: str) -> Tenant | None:
@@ -57,7 +58,7 @@ def was_buried(host: str) -> bool:
 
 def open_hold(*, tenant: Tenant, now: datetime) -> Hold | None:
     """The operator's hold in force on this tenant, if any."""
-    return tenant.holds.open().filter(Q(until=None) | Q(until__gt=now)).first()
+    return Hold.objects.open().filter(tenant=tenant).filter(Q(until=None) | Q(until__gt=now)).first()
 
 
 def due_for_reconcile(now: datetime) -> list[Tenant]:

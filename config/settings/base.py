@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import structlog
+import structlog.typing
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -110,7 +111,7 @@ def tenant_database(connection: dict[str, object]) -> dict[str, object]:
 
 CACHES = {
     "default": {
-        **env.cache_url("CACHE_URL", default="locmemcache://tenantry"),
+        **environment.cache(),
         "KEY_FUNCTION": "apps.tenants.cache.make_key",
     },
 }
@@ -165,7 +166,7 @@ TENANTRY_WEBHOOK_MAX_BYTES = environment.integer("TENANTRY_WEBHOOK_MAX_BYTES", d
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(TENANTRY_WEBHOOK_MAX_BYTES, 2_621_440)
 
 # ---- e-mail, time, files ------------------------------------------------------------------
-vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+vars().update(environment.email())
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Tenantry <noreply@localhost>")
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -259,7 +260,7 @@ UNFOLD = {
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
 if LOG_LEVEL not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
     raise ImproperlyConfigured(f"LOG_LEVEL is {LOG_LEVEL!r}, but must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
-_shared_processors = [
+_shared_processors: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -1,8 +1,8 @@
 """A real installation: everything that matters comes from the environment."""
 
 from config import env as environment
-from config.settings.base import *
 from config.env import BASE_DIR
+from config.settings.base import *
 from config.settings.base import TENANTRY_PUBLIC_URL, tenant_database
 
 DEBUG = False

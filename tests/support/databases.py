@@ -33,7 +33,16 @@ def drop() -> None:
     name = settings.DATABASES["default"]["NAME"]
     _connect_to(_names["before"])
     with connection._nodb_cursor() as cursor:
-        cursor.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        _end_connections_to(cursor, name)
+        cursor.execute(f'DROP DATABASE "{name}"')
+
+
+def _end_connections_to(cursor: Any, name: str) -> None:
+    """End our role's own; `WITH (FORCE)` would want to end autovacuum's too, which it may not."""
+    cursor.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND usename = current_user",
+        [name],
+    )
 
 
 def _leftovers(cursor: Any) -> list[str]:

@@ -226,7 +226,7 @@ class TestAStepThatFails:
             failing("administrator", RuntimeError("not now"), world)
             tenant = make_tenant(ready=False)
             drain_jobs()
-        assert failed_jobs() == ["lifecycle.provision_tenant"]
+        assert set(failed_jobs()) == {"lifecycle.provision_tenant"}
         execute("DELETE FROM procrastinate_jobs")
         reconcile(tenant=tenant, actor=SOMEBODY, now=NOW + timedelta(minutes=2))
         drain_jobs()

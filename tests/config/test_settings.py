@@ -1,0 +1,99 @@
+"""A missing or malformed variable stops the start with a sentence that names it."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+Refusal = Callable[[dict[str, str | None]], str]
+ROOT = Path(__file__).resolve().parents[2]
+PRODUCTION = {
+    "DJANGO_SETTINGS_MODULE": "config.settings.production",
+    "SECRET_KEY": "x" * 60,
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    "STRIPE_SECRET_KEY": "sk_live_" + "0" * 24,
+    "STRIPE_WEBHOOK_SECRET": "whsec_none",
+    "TENANTRY_PUBLIC_URL": "https://billing.example.com",
+}
+
+
+@pytest.fixture
+def refusal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Refusal:
+    """What the production settings say to an environment with these changes."""
+
+    def load(changes: dict[str, str | None]) -> str:
+        wanted = {**PRODUCTION, "TENANTRY_HOME": str(tmp_path), **changes}
+        for name in list(os.environ):
+            if name.isupper() and name not in {"PATH", "HOME", "PYTEST_CURRENT_TEST"}:
+                monkeypatch.delenv(name)
+        for name, value in wanted.items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        monkeypatch.delitem(sys.modules, "config.settings.base", raising=False)
+        with pytest.raises(ImproperlyConfigured) as refused:
+            runpy.run_module("config.settings.production")
+        return str(refused.value)
+
+    return load
+
+
+def test_the_command_line_says_one_sentence(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], **PRODUCTION, "TENANTRY_HOME": str(tmp_path), "SECRET_KEY": ""}
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("tenantry: SECRET_KEY is not set.")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "DATABASE_URL", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "TENANTRY_PUBLIC_URL"]
+)
+def test_a_missing_variable_is_named(name: str, refusal: Refusal) -> None:
+    assert f"{name} is not set" in refusal({name: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://nobody@127.0.0.1/none"),
+        ("DATABASE_URL", "not an address"),
+        ("STRIPE_SECRET_KEY", "pk_live_" + "0" * 24),
+        ("STRIPE_API_BASE", "api.stripe.com"),
+        ("TENANTRY_PUBLIC_URL", "billing.example.com"),
+        ("TENANTRY_PUBLIC_URL", "http://billing.example.com"),
+        ("TENANTRY_PAST_DUE_DAYS", "three weeks"),
+        ("TENANTRY_PAST_DUE_DAYS", "-1"),
+        ("TENANTRY_LINK_DAYS", "0"),
+        ("TENANTRY_BEHIND_PROXY", "perhaps"),
+        ("LOG_LEVEL", "loud"),
+        ("EMAIL_URL", "carrierpigeon://coop"),
+        ("CACHE_URL", "nothing"),
+    ],
+)
+def test_a_malformed_variable_is_named(name: str, value: str, refusal: Refusal) -> None:
+    assert name in refusal({name: value})
+
+
+def test_every_variable_is_documented() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    sources = [ROOT / "config" / "env.py", *(ROOT / "config" / "settings").glob("*.py")]
+    code = "\n".join(path.read_text() for path in sources)
+    for name in PRODUCTION.keys() - {"DJANGO_SETTINGS_MODULE"}:
+        assert f"`{name}`" in text
+    read = set(re.findall(r'(?:environment|env)\.\w+\(\s*"([A-Z][A-Z_]+)"', code))
+    assert read
+    assert {name for name in read if f"`{name}`" not in text} == set()
