@@ -68,7 +68,9 @@ def refusal(name: str, *arguments: str) -> str:
 
 class TestTenantCreate:
     def test_makes_a_tenant_whose_administrator_can_sign_in(self, run_json: Callable[..., Any]) -> None:
-        made = run_json("tenant_create", "acme", "--name", "Acme Ltd", "--admin-user", "ann", "--admin-email", "a@b.example")
+        made = run_json(
+            "tenant_create", "acme", "--name", "Acme Ltd", "--admin-user", "ann", "--admin-email", "a@b.example"
+        )
         assert made.keys() == SUMMARY | {"sign_in_link"}
         assert (made["tenant_id"], made["name"], made["state"], made["provisioning"]) == (
             "acme",
@@ -226,7 +228,12 @@ class TestTenantHold:
     def test_the_audit_tells_who_what_and_why(self, acme: Tenant) -> None:
         run("tenant_hold", "acme", "--reason", "Abuse", "--until", LATER)
         held = Entry.objects.get(action="tenant.held")
-        assert (held.actor_kind, held.actor_label, held.subject, held.at) == ("command", "tenant_hold", acme.subject, NOW)
+        assert (held.actor_kind, held.actor_label, held.subject, held.at) == (
+            "command",
+            "tenant_hold",
+            acme.subject,
+            NOW,
+        )
         assert (held.after, held.reason) == ({"state": "suspended", "until": "2026-03-02T12:00:00+00:00"}, "Abuse")
         moved = Entry.objects.filter(action="tenant.state_changed", after__state="suspended").get()
         assert moved.before == {"state": "approved", "description": ""}
@@ -292,8 +299,6 @@ class TestTenantProvision:
 
     def test_with_resume_of_a_held_tenant_does_nothing(self, run_json: Callable[..., Any]) -> None:
         tenant = make_tenant(ready=False)
-        services.hold_tenant(
-            tenant=tenant, state=State.REJECTED, reason="no", until=None, actor=SOMEBODY, now=NOW
-        )
+        services.hold_tenant(tenant=tenant, state=State.REJECTED, reason="no", until=None, actor=SOMEBODY, now=NOW)
         assert run_json("tenant_provision", "acme", "--resume")["provisioning"] == "pending"
         assert tenant_schemas() == []
