@@ -10,7 +10,8 @@ from django.db.models import Q
 class Entry(models.Model):
     """One change. Never edited, never deleted."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # A number that grows: several changes of one moment are told in the order in which they were made.
+    id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(db_index=True)
     actor_kind = models.CharField(max_length=20)
     actor_label = models.CharField(max_length=200)

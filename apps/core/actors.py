@@ -35,3 +35,4 @@ class Actor:
 
 
 CLOCK = Actor(ActorKind.CLOCK, "time passed")
+WORKER = Actor(ActorKind.COMMAND, "worker")

@@ -76,7 +76,7 @@ def _run_steps(tenant: Tenant, *, actor: Actor, now: datetime) -> None:
 def _open(tenant: Tenant, *, actor: Actor, now: datetime) -> None:
     tenants.set_provisioning(tenant=tenant, status=Provisioning.READY)
     audit.set_alerts(subject=tenant.subject, codes=[FAILED], causes=[], now=now)
-    after = {"schema": tenant.schema_name, "steps": tenant.provisioning_steps}
+    after = {"schema": tenant.schema_name}
     audit.record(actor=actor, action="tenant.provisioned", subject=tenant.subject, now=now, after=after)
 
 

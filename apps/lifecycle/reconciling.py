@@ -10,6 +10,7 @@ from apps.core.jobs import enqueue
 from apps.lifecycle.difference import Difference, difference
 from apps.plans import selectors as plans
 from apps.plans import services as plan_services
+from apps.plans.types import limits_in_words
 from apps.tenants import services as tenant_services
 from apps.tenants.models import Tenant
 
@@ -60,9 +61,10 @@ def _hold_plans(found: Difference, *, actor: Actor, now: datetime) -> None:
     )
 
 
-def _limits_shown(tenant: Tenant) -> dict[str, object]:
+def _limits_shown(tenant: Tenant) -> dict[str, str]:
     held = sorted({plan.ref for plan in plans.held_plans(tenant)})
-    return {"plans": held, "limits": {each.entity: each.limit for each in plans.limits(tenant)}}
+    limits = {each.entity: each.limit for each in plans.limits(tenant)}
+    return {"plans": ", ".join(held) or "none", "limits": limits_in_words(limits) if held else "none"}
 
 
 def _schedule(found: Difference, *, now: datetime) -> None:

@@ -11,6 +11,7 @@ from apps.core.commands import TenantryCommand
 from apps.lifecycle.difference import Difference
 from apps.lifecycle.selectors import difference_shown
 from apps.lifecycle.sweeping import Sweep
+from apps.plans.types import limits_in_words
 
 
 def report_sweep(command: TenantryCommand, sweep: Sweep) -> None:
@@ -51,7 +52,7 @@ def print_tenants(tenants: list[dict[str, Any]]) -> None:
     """Print the table of tenants on standard output."""
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("Tenant", "State", "Provisioning", "Plan", "Limits", "Host"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=heading in {"Tenant", "Plan", "Host"})
     for each in tenants:
         table.add_row(
             each["tenant_id"],
@@ -62,8 +63,3 @@ def print_tenants(tenants: list[dict[str, Any]]) -> None:
             each["host"],
         )
     Console(highlight=False).print(table)
-
-
-def limits_in_words(limits: dict[str, int | None]) -> str:
-    """The limits that there are, such as `applications 5, users 3`."""
-    return ", ".join(f"{entity} {limit}" for entity, limit in limits.items() if limit is not None) or "unlimited"

@@ -5,7 +5,7 @@ from uuid import UUID
 from apps.billing import inbox
 from apps.billing import selectors as billing
 from apps.core import clock
-from apps.core.actors import CLOCK, Actor
+from apps.core.actors import CLOCK, WORKER, Actor
 from apps.core.jobs import enqueue, every_minute, every_night, job, retry_stalled
 from apps.lifecycle import services, sweeping
 from apps.lifecycle.reconciling import reconcile
@@ -56,7 +56,7 @@ def reconcile_tenant(tenant_key: str) -> None:
 def provision_tenant(tenant_key: str) -> None:
     """Do what is missing of a tenant's provisioning, unless the tenant is gone."""
     if Tenant.objects.filter(pk=tenant_key).exists():
-        services.provision_tenant(tenant_key=UUID(tenant_key), actor=CLOCK, now=clock.now())
+        services.provision_tenant(tenant_key=UUID(tenant_key), actor=WORKER, now=clock.now())
 
 
 @every_minute(name="lifecycle.every_minute")

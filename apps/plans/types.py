@@ -1,5 +1,6 @@
 """What the plans floor answers with."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -21,3 +22,8 @@ class HeldPlan:
     price_id: str
     subscription_id: str
     quantity: int
+
+
+def limits_in_words(limits: Mapping[str, int | None]) -> str:
+    """The limits that there are, by entity, such as `applications 5, users 3`."""
+    return ", ".join(f"{entity} {limit}" for entity, limit in limits.items() if limit is not None) or "unlimited"

@@ -78,9 +78,9 @@ class TestAlerts:
         assert open_codes() == {"price_malformed"}
 
     def test_goes_away_with_the_callers_transaction(self) -> None:
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with transaction.atomic():
             say(MALFORMED)
-            raise ZeroDivisionError
+            transaction.set_rollback(True)
         assert not Alert.objects.exists()
 
     def test_the_database_itself_holds_no_two_open_ones(self) -> None:
@@ -128,9 +128,9 @@ class TestEntries:
         assert (entry.before, entry.after, entry.reason) == ({"state": "approved"}, {"state": "suspended"}, "Abuse")
 
     def test_goes_away_with_the_change_it_tells_of(self) -> None:
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with transaction.atomic():
             record(actor=CLOCK, action="x", subject="y", now=NOW)
-            raise ZeroDivisionError
+            transaction.set_rollback(True)
         assert not Entry.objects.exists()
 
     def test_a_label_that_is_too_long_spoils_no_change(self) -> None:

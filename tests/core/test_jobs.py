@@ -1,5 +1,7 @@
 """Background work: enqueued in the caller's transaction, never lost with its worker."""
 
+from typing import Any
+
 import pytest
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
@@ -18,7 +20,8 @@ done: list[str] = []
 @job(name="tests.note")
 def note(text: str) -> None:
     """Notes where it ran."""
-    done.append(f"{text} in {connection.schema_name}")
+    wrapper: Any = connection
+    done.append(f"{text} in {wrapper.schema_name}")
 
 
 @pytest.fixture(autouse=True)
@@ -34,10 +37,10 @@ def jobs() -> list[tuple[str, str]]:
 
 class TestEnqueue:
     def test_goes_away_with_the_callers_transaction(self) -> None:
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with transaction.atomic():
             enqueue("tests.note", text="lost")
             assert jobs() == [("tests.note", "todo")]
-            raise ZeroDivisionError
+            transaction.set_rollback(True)
         assert jobs() == []
 
     def test_is_seen_by_no_worker_before_the_commit(self) -> None:
@@ -49,9 +52,9 @@ class TestEnqueue:
     def test_goes_away_with_a_savepoint_too(self) -> None:
         with transaction.atomic():
             enqueue("tests.note", text="kept")
-            with pytest.raises(ZeroDivisionError), transaction.atomic():
+            with transaction.atomic():
                 enqueue("tests.note", text="lost")
-                raise ZeroDivisionError
+                transaction.set_rollback(True)
         drain_jobs()
         assert done == ["kept in public"]
 
@@ -82,7 +85,8 @@ class TestRetryStalled:
         enqueue("tests.note", lock="customer:cus_1", text="stalled")
         worker = None
         if silent_for is not None:
-            sql = "INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - %s * interval '1 second') RETURNING id"
+            heard = "now() - %s * interval '1 second'"
+            sql = f"INSERT INTO procrastinate_workers (last_heartbeat) VALUES ({heard}) RETURNING id"
             ((worker,),) = execute(sql, silent_for)
         execute("UPDATE procrastinate_jobs SET status = 'doing', worker_id = %s", worker)
 

@@ -105,7 +105,9 @@ def test_between_now_and_the_next_look_the_clock_changes_nothing(subscription: S
         assert at(judged.next_at).state != judged.state or at(judged.next_at).description != judged.description
 
 
-@pytest.mark.parametrize(("age", "state"), [(timedelta(days=21), "suspended"), (timedelta(days=21, seconds=-1), "flagged")])
+@pytest.mark.parametrize(
+    ("age", "state"), [(timedelta(days=21), "suspended"), (timedelta(days=21, seconds=-1), "flagged")]
+)
 def test_the_grace_ends_to_the_second(age: timedelta, state: str) -> None:
     subscription = Subscription("sub_1", "cus_1", "past_due", NOW, {}, (), None, None)
     found = standing(subscription, overdue_since=NOW - age, past_due_days=21, now=NOW)

@@ -75,7 +75,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
     def run(number: int, work: Callable[[], Any]) -> None:
         try:
             outcomes[number] = work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             outcomes[number] = error
         finally:
             connection.close()

@@ -18,6 +18,7 @@ from django.core.mail.backends.locmem import EmailBackend
 
 from apps.accounts.models import User
 from apps.accounts.services import NewUser
+from apps.audit import services as audit
 from apps.audit.models import Alert, Entry
 from apps.lifecycle import provisioning, services
 from apps.lifecycle.reconciling import reconcile
@@ -90,7 +91,7 @@ def killed_while_opening(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(**given: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(provisioning.audit, "record", die)
+    monkeypatch.setattr(audit, "record", die)
 
 
 def killed_before_the_welcome(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +169,7 @@ provisioning.provision(tenant=Tenant.objects.get(pk={str(tenant.pk)!r}), actor=S
             "PYTHONPATH": str(ROOT),
         }
         ended = subprocess.run(
-            [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, timeout=60
+            [sys.executable, "-c", script], check=False, cwd=ROOT, env=environment, capture_output=True, timeout=60
         )
         assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
         assert Tenant.objects.get().provisioning == "running"
@@ -303,7 +304,7 @@ class TestTheWelcome:
             raise Killed
 
         with monkeypatch.context() as world:
-            world.setattr(provisioning.audit, "set_alerts", die)
+            world.setattr(audit, "set_alerts", die)
             with pytest.raises(Killed):
                 provision(tenant)
         provision(tenant)

@@ -1,6 +1,5 @@
 """Two who work on one schema, and names that are never drawn twice."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ from tests.tenants.test_schema import fall_behind, is_current
 
 
 @pytest.fixture
-def behind(transactional_db: None) -> Iterator[Tenant]:
+def behind(transactional_db: None) -> Tenant:
     tenant = make_tenant()
     fall_behind(tenant)
-    yield tenant
+    return tenant
 
 
 class TestTwoMigrationsAtOnce:

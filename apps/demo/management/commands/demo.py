@@ -14,7 +14,7 @@ from apps.core import clock
 from apps.core.commands import TenantryCommand
 from apps.demo import parts, stage
 from apps.demo.stage import Choices
-from apps.lifecycle.reporting import limits_in_words
+from apps.plans.types import limits_in_words
 
 
 class Command(TenantryCommand):
@@ -34,7 +34,8 @@ class Command(TenantryCommand):
         stage.refuse_real_accounts()
         if not once:
             parts.refuse_used_port(port)
-        signal.signal(signal.SIGTERM, _as_interrupt)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _as_interrupt)
         try:
             self._show(choices)
         except KeyboardInterrupt:
@@ -89,7 +90,7 @@ class Command(TenantryCommand):
 def _table(tenants: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("Tenant", "State", "Plan", "Limits", "Host"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, no_wrap=heading in {"Tenant", "Plan", "Host"})
     for each in tenants:
         told = (
             f"{each['state']}\n[dim]{each['state_description']}[/dim]" if each["state_description"] else each["state"]
