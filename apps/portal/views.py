@@ -8,13 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 
 from apps.portal.pages import plan_page
-from apps.tenants.models import Tenant
-
-
-class TenantRequest(HttpRequest):
-    """A request on a tenant's host, as the tenant middleware passes it on."""
-
-    tenant: Tenant
+from apps.tenants.http import TenantRequest
 
 
 @never_cache

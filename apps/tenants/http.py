@@ -1,4 +1,4 @@
-"""A request once the middleware knows whose host it came to."""
+"""A request on a tenant's host, as the middleware passes it on."""
 
 from django.http import HttpRequest
 
@@ -6,6 +6,6 @@ from apps.tenants.models import Tenant
 
 
 class TenantRequest(HttpRequest):
-    """A request to a tenant's host, or to the operator's, where `tenant` is None."""
+    """A request whose tenant has been entered."""
 
-    tenant: Tenant | None
+    tenant: Tenant

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from apps.accounts import services as accounts
+from apps.accounts.errors import LastOperator
 from apps.accounts.models import User
 from apps.accounts.tokens import welcome_path
 from apps.backoffice import badges
@@ -48,7 +49,7 @@ class OperatorAdmin(OperatorModelAdmin):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        own = {"link": self.link_view, "deactivate": self.deactivate_view}
+        own = {"link": self.link_view, "deactivate": self.deactivate_view, "reactivate": self.reactivate_view}
         paths = [
             path(f"<uuid:object_id>/{name}/", self.admin_site.admin_view(require_POST(view)), name=f"operator_{name}")
             for name, view in own.items()
@@ -96,9 +97,21 @@ class OperatorAdmin(OperatorModelAdmin):
         operator = self._operator(request, object_id, to_change=True)
         if operator == request.user:
             raise PermissionDenied
-        accounts.deactivate_user(user=operator)
-        self.log_change(request, operator, "Deactivated.")
-        messages.success(request, f"{operator.username} can no longer sign in.")
+        try:
+            accounts.deactivate_user(user=operator)
+        except LastOperator as error:
+            messages.error(request, str(error))
+        else:
+            self.log_change(request, operator, "Deactivated.")
+            messages.success(request, f"{operator.username} can no longer sign in.")
+        return redirect("admin:accounts_user_change", operator.pk)
+
+    def reactivate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Let a deactivated operator sign in again."""
+        operator = self._operator(request, object_id, to_change=True)
+        accounts.reactivate_user(user=operator)
+        self.log_change(request, operator, "Reactivated.")
+        messages.success(request, f"{operator.username} can sign in again.")
         return redirect("admin:accounts_user_change", operator.pk)
 
     def _operator(self, request: HttpRequest, object_id: Any, *, to_change: bool = False) -> User:
