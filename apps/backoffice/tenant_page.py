@@ -1,6 +1,6 @@
 """What the operator sees of one tenant, as data."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from apps.audit.models import Alert, Entry
-from apps.lifecycle.provisioning import STEPS
+from apps.lifecycle.provisioning import steps_of
 from apps.plans import selectors as plans
 from apps.plans.models import Allowance, PlanAssignment, Subscription
 from apps.plans.types import EntityLimit, HeldPlan
@@ -84,7 +84,7 @@ def tenant_page(*, tenant: Tenant, now: datetime) -> TenantPage:
         url=links.tenant_url(tenant),
         dashboard_url=dashboard_url(tenant.stripe_customer_id),
         hold=tenants.open_hold(tenant=tenant, now=now),
-        steps=_steps(tenant.provisioning_steps),
+        steps=_steps(tenant),
         plans=plans.held_plans(tenant),
         limits=_explained_limits(tenant),
         subscriptions=subscriptions,
@@ -101,10 +101,10 @@ def dashboard_url(customer_id: str) -> str:
     return f"https://dashboard.stripe.com/{mode}customers/{customer_id}"
 
 
-def _steps(done: Mapping[str, str]) -> tuple[Step, ...]:
-    names = [*STEPS, "welcome"]
+def _steps(tenant: Tenant) -> tuple[Step, ...]:
     return tuple(
-        Step(STEP_NAMES.get(name, name), datetime.fromisoformat(done[name]) if name in done else None) for name in names
+        Step(STEP_NAMES.get(name, name), datetime.fromisoformat(done_at) if done_at else None)
+        for name, done_at in steps_of(tenant).items()
     )
 
 

@@ -22,7 +22,7 @@ from apps.plans.models import Subscription as Binding
 from apps.plans.services import Assigned
 from apps.tenants import selectors as tenants
 from apps.tenants import services as tenant_services
-from apps.tenants.models import Provisioning, State, Tenant
+from apps.tenants.models import OPEN_STATES, Provisioning, State, Tenant
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def difference(tenant: Tenant, *, now: datetime) -> Difference:
     judged = _verdict(tenant, subscriptions, now)
     described = _described(tenant, subscriptions, now)
     assigned = _assigned(judged)
-    provision = judged.state in engine.LIVE and not is_complete(tenant)
+    provision = judged.state in OPEN_STATES and not is_complete(tenant)
     changes = (
         *_field_changes(tenant, judged, described),
         *_plan_changes(tenant, assigned),

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 
 from apps.billing.types import Subscription
-from apps.tenants.models import State
+from apps.tenants.models import OPEN_STATES, State
 
 PAST_DUE = "Stripe subscription past due"
 PAST_DUE_TOO_LONG = "Stripe subscription past due for more than {days} days"
@@ -20,7 +20,6 @@ ENDED = "Stripe subscription ended"
 
 # Nothing has come of these: the first payment was never made.
 WITHOUT_EFFECT = frozenset({"incomplete", "incomplete_expired"})
-LIVE = frozenset({State.APPROVED, State.FLAGGED})
 
 
 class Rank(IntEnum):
@@ -122,7 +121,7 @@ def _granting(ordered: list[Standing]) -> tuple[Subscription, ...]:
     if not ordered:
         return ()
     best = ordered[0]
-    if best.state not in LIVE:
+    if best.state not in OPEN_STATES:
         return (best.subscription,)
     return tuple(each.subscription for each in ordered if each.rank == best.rank)
 

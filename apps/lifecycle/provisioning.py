@@ -16,7 +16,6 @@ from apps.audit import services as audit
 from apps.audit.services import Cause
 from apps.core.actors import Actor
 from apps.core.locks import advisory_lock
-from apps.lifecycle.engine import LIVE
 from apps.lifecycle.errors import NothingGranted
 from apps.plans import selectors as plans
 from apps.plans.models import PlanAssignment
@@ -53,7 +52,7 @@ def _start(tenant: Tenant) -> Tenant | None:
     """The tenant as it is now, marked as running; None when it is not to be provisioned (any more)."""
     with transaction.atomic():
         locked = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-        if locked.state not in LIVE:
+        if not locked.is_open:
             return None
         if locked.provisioning != Provisioning.READY:
             tenants.set_provisioning(tenant=locked, status=Provisioning.RUNNING)
@@ -108,6 +107,11 @@ STEPS: dict[str, Callable[[Tenant], None]] = {
 
 
 @transaction.atomic
+def steps_of(tenant: Tenant) -> dict[str, str | None]:
+    """Every step in the order in which they are done, with when it was; None: not yet."""
+    return {name: tenant.provisioning_steps.get(name) for name in (*STEPS, "welcome")}
+
+
 def _fail(tenant: Tenant, *, error: Exception, now: datetime) -> None:
     current = Tenant.objects.get(pk=tenant.pk)
     tenants.set_provisioning(tenant=current, status=Provisioning.FAILED, error=f"{type(error).__name__}: {error}")

@@ -33,7 +33,3 @@ class NoHold(TenantryError):
 
 class SchemaExists(TenantryError):
     """The schema exists already."""
-
-
-class HoldEndsInThePast(TenantryError):
-    """A hold must end in the future."""

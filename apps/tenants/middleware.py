@@ -46,6 +46,8 @@ class TenantMiddleware:
             return _refusal("closed", 403, tenant)
         if tenant.provisioning != Provisioning.READY or not tenant.schema_present:
             return _not_ready(tenant)
+        if not tenant.is_open:
+            return _refusal("closed", 403, tenant)
         cast("TenantRequest", request).tenant = tenant
         with tenant_context(tenant):
             return self.get_response(request)

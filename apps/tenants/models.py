@@ -22,6 +22,8 @@ class State(models.TextChoices):
 
 # In these a tenant's host refuses every page.
 CLOSED_STATES = frozenset({State.SUSPENDED, State.REJECTED})
+# In these a tenant is provisioned and its host serves.
+OPEN_STATES = frozenset({State.APPROVED, State.FLAGGED})
 
 
 class Provisioning(models.TextChoices):
@@ -84,6 +86,11 @@ class Tenant(TenantMixin):
     def subject(self) -> str:
         """How the audit and the alerts name this tenant."""
         return f"tenant:{self.tenant_id}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the tenant is to be served, once it is provisioned."""
+        return self.state in OPEN_STATES
 
     @property
     def is_closed(self) -> bool:

@@ -46,10 +46,10 @@ def create_tenant(
         HostTaken: its host is another tenant's or the operator's.
         UnusableUser: see `accounts.services.refuse_unusable`.
     """
-    refuse_buried(tenant_id)
     ids.validate(tenant_id)
     refuse_unusable(administrator)
     lock_id(tenant_id)
+    refuse_buried(tenant_id)
     _refuse_taken_host(tenant_id)
     if Tenant.objects.filter(tenant_id=tenant_id).exists():
         raise TenantIdTaken(f"The tenant id {tenant_id!r} is in use; choose another one.")

@@ -83,7 +83,7 @@ class TestALink:
             assert open_link(path) == 410
             assert who_is(use_link(path), HOST) is None
 
-    def test_the_number_of_days_comes_from_the_environment(self) -> None:
+    def test_lives_three_days_unless_set_otherwise(self) -> None:
         assert settings.PASSWORD_RESET_TIMEOUT == 3 * 86400
 
     def test_is_dead_once_the_password_is_another(self, house: House) -> None:

@@ -277,7 +277,14 @@ class TestTenantProvision:
         make_tenant(ready=False)
         before = dump("public")
         shown = run_json("tenant_provision", "acme")
-        assert shown == {"tenant_id": "acme", "state": "approved", "provisioning": "pending", "steps": {}, "error": ""}
+        steps = dict.fromkeys(("schema", "domain", "administrator", "entitlements", "welcome"))
+        assert shown == {
+            "tenant_id": "acme",
+            "state": "approved",
+            "provisioning": "pending",
+            "steps": steps,
+            "error": "",
+        }
         assert dump("public") == before
         assert tenant_schemas() == []
 

@@ -239,7 +239,8 @@ class TestAbroad:
     """What opens one host opens no other, though the user there has the same key, name, address and password."""
 
     def schema_of(self, host: str, house: House) -> str:
-        return {"acme.localhost": house.acme.schema_name, "beta.localhost": house.beta.schema_name}.get(host, "public")
+        schemas = {tenant: each.schema_name for tenant, each in (("acme", house.acme), ("beta", house.beta))}
+        return str(schemas.get(host.removesuffix(".localhost"), "public"))
 
     def test_a_session_is_nobodys(self, house: House, home: str, abroad: str) -> None:
         client = sign_in(home, "twin")

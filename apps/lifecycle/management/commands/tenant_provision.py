@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 from apps.core import clock
 from apps.core.commands import TenantryCommand
 from apps.lifecycle import services
+from apps.lifecycle.provisioning import steps_of
 from apps.tenants import selectors as tenants
 from apps.tenants.models import Tenant
 
@@ -25,8 +26,8 @@ class Command(TenantryCommand):
         if self.as_json:
             self.print_json(_shown(tenant))
         self.say(f"Provisioning of {tenant_id} is {tenant.provisioning}.")
-        for step, done_at in tenant.provisioning_steps.items():
-            self.say(f"  {step}: {done_at}")
+        for step, done_at in steps_of(tenant).items():
+            self.say(f"  {step}: {done_at or 'not yet'}")
         if tenant.provisioning_error:
             self.say(f"  stopped by: {tenant.provisioning_error}")
 
@@ -36,6 +37,6 @@ def _shown(tenant: Tenant) -> dict[str, Any]:
         "tenant_id": tenant.tenant_id,
         "state": tenant.state,
         "provisioning": tenant.provisioning,
-        "steps": tenant.provisioning_steps,
+        "steps": steps_of(tenant),
         "error": tenant.provisioning_error,
     }
