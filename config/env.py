@@ -37,6 +37,16 @@ def load_local_file() -> None:
 def remember(name: str, value: str) -> None:
     """Keep a value in `<home>/local.env`, readable by its owner only."""
     path = home() / "local.env"
+    try:
+        _replace_line(path, name, value)
+    except OSError as error:
+        raise ConfigurationError(
+            f"TENANTRY_HOME is {path.parent}, which cannot be written: {error}. Set it to a folder of your own."
+        ) from error
+    os.environ[name] = value
+
+
+def _replace_line(path: Path, name: str, value: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if not line.startswith(f"{name}=")]
@@ -44,7 +54,6 @@ def remember(name: str, value: str) -> None:
     draft.touch(mode=0o600)
     draft.write_text("\n".join([*kept, f"{name}={value}", ""]))
     draft.replace(path)
-    os.environ[name] = value
 
 
 def generated(name: str) -> str:
@@ -102,13 +111,20 @@ def web_address(name: str, *, default: str) -> str:
 
 def email() -> dict[str, object]:
     """Django's e-mail settings from EMAIL_URL, such as smtp+tls://user:password@mail.example.com:587."""
+    url = str(env.str("EMAIL_URL", default="consolemail://"))
     try:
-        return dict(env.email_url_config(str(env.str("EMAIL_URL", default="consolemail://"))))
+        settings = dict(env.email_url_config(url))
     except (KeyError, ImproperlyConfigured) as error:
         raise ConfigurationError(
             "EMAIL_URL must look like smtp+tls://user:password@mail.example.com:587, consolemail:// "
             f"or filemail:///some/folder ({error})."
         ) from error
+    if urlsplit(url).scheme == "filemail":
+        # django-environ takes the first slash away, which makes the folder a relative one.
+        settings["EMAIL_FILE_PATH"] = urlsplit(url).path
+    if urlsplit(url).scheme == "consolemail":
+        settings["EMAIL_BACKEND"] = "config.mail.StandardErrorBackend"
+    return settings
 
 
 def cache() -> dict[str, object]:

@@ -35,6 +35,9 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
+FULL_NAME_MAX_LENGTH = 200
+
+
 class User(AbstractBaseUser, PermissionsMixin):
     """Somebody who can sign in.
 
@@ -49,7 +52,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(max_length=150, unique=True, validators=[UnicodeUsernameValidator()])
     email = models.EmailField(blank=True)
-    full_name = models.CharField(max_length=200, blank=True)
+    full_name = models.CharField(max_length=FULL_NAME_MAX_LENGTH, blank=True)
     role = models.CharField(
         max_length=20,
         choices=Role,

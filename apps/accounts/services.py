@@ -34,14 +34,20 @@ def refuse_unusable(new: NewUser) -> None:
     Raises:
         UnusableUser: when the user name, the e-mail address or the full name is malformed or too long.
     """
+    for problem in unusable_fields(new).values():
+        raise UnusableUser(problem)
+
+
+def unusable_fields(new: NewUser) -> dict[str, str]:
+    """What no user can be made of, by field: a sentence that names the value."""
+    problems = {}
     for name, value in {"username": new.username, "email": new.email, "full_name": new.full_name}.items():
         field = cast("Field[Any, Any]", User._meta.get_field(name))
         try:
             field.clean(value, None)
         except ValidationError as error:
-            raise UnusableUser(
-                f"{value!r} cannot be the {field.verbose_name} of a user: {error.messages[0]}"
-            ) from error
+            problems[name] = f"{value!r} cannot be the {field.verbose_name} of a user: {error.messages[0]}"
+    return problems
 
 
 @transaction.atomic

@@ -5,6 +5,6 @@ class BillingConfig(AppConfig):
     name = "apps.billing"
 
     def ready(self) -> None:
-        from apps.billing import checks, mirror  # noqa: F401
+        from apps.billing import mirror
 
         mirror.keep_the_mirror_offline()

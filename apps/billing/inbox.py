@@ -11,11 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from apps.audit import services as audit
+from apps.audit.services import Cause
 from apps.billing import gateway
-from apps.billing.errors import BadEvent, BadSignature, StripeRefused, StripeUnavailable
+from apps.billing.errors import BadEvent, BadSignature, StripeMissing, StripeRefused, StripeUnavailable
 from apps.billing.gateway import EventHead
 from apps.billing.models import Event
-from apps.core.clock import from_timestamp
+from apps.core.clock import Clock, from_timestamp
 from apps.core.jobs import absorb_twins, enqueue
 
 log = structlog.get_logger(__name__)
@@ -27,9 +29,11 @@ JOBS = {
     "price": "lifecycle.follow_price",
     "product": "lifecycle.follow_product",
 }
-PREFIXES = ("customer.", "invoice.", "price.", "product.")
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
+# With the pauses above: after about half an hour.
+ATTEMPTS_BEFORE_ALERT = 5
+STUCK = "stripe_work_stuck"
 
 
 def receive(*, body: bytes, signature: str, now: datetime) -> None:
@@ -50,7 +54,7 @@ def receive(*, body: bytes, signature: str, now: datetime) -> None:
 def _head_of(body: bytes) -> EventHead:
     try:
         return gateway.event_head(json.loads(body))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadEvent("That is not a Stripe event: the body is not JSON.") from error
 
 
@@ -93,7 +97,7 @@ def _work_of(head: EventHead) -> tuple[str, str]:
         return "", "It belongs to the other mode (live or test) of the account."
     if head.account_id:
         return "", "It belongs to a connected account."
-    if not head.type.startswith(PREFIXES):
+    if not head.type.startswith(gateway.EVENTS_THAT_MATTER):
         return "", "Nothing here depends on events of this type."
     if head.type.startswith("price.") and head.object_id:
         return f"price:{head.object_id}", ""
@@ -118,16 +122,24 @@ def take(work: str) -> list[UUID]:
     return list(Event.objects.filter(work=work, state=Event.State.PENDING).values_list("id", flat=True))
 
 
-def finish(events: list[UUID], *, now: datetime) -> None:
+@transaction.atomic
+def finish(events: list[UUID], *, work: str, now: datetime, note: str = "") -> None:
     """These events are worked off."""
-    Event.objects.filter(id__in=events).update(state=Event.State.DONE, finished_at=now, error="", retry_at=None)
+    Event.objects.filter(id__in=events).update(state=Event.State.DONE, finished_at=now, error=note, retry_at=None)
+    audit.set_alerts(subject=work, codes=[STUCK], causes=[], now=now)
 
 
-def postpone(events: list[UUID], *, error: str, now: datetime) -> None:
+@transaction.atomic
+def postpone(events: list[UUID], *, work: str, error: str, now: datetime) -> None:
     """These events could not be worked off; they are taken up again, later each time, for ever."""
+    most = 0
     for event in Event.objects.filter(id__in=events):
+        most = max(most, event.attempts + 1)
         pause = min(FIRST_RETRY * 2 ** min(event.attempts, 10), LONGEST_RETRY)
         Event.objects.filter(id=event.id).update(attempts=F("attempts") + 1, error=error, retry_at=now + pause)
+    if most >= ATTEMPTS_BEFORE_ALERT:
+        message = f"Stripe's events about it could not be worked off {most} times, last because: {error}"
+        audit.set_alerts(subject=work, codes=[STUCK], causes=[Cause(STUCK, message)], now=now)
 
 
 @transaction.atomic
@@ -138,19 +150,21 @@ def requeue(*, work: str, now: datetime) -> None:
 
 
 @contextmanager
-def working_off(events: list[UUID], *, now: datetime) -> Iterator[None]:
+def working_off(events: list[UUID], *, work: str, clock: Clock) -> Iterator[None]:
     """Run the block as the work that these events ask for: they are finished with it, or postponed.
 
     What Stripe keeps us from doing is postponed quietly; what nobody anticipated is
-    raised besides, so that the job shows it.
+    raised besides, so that the job shows it. What Stripe no longer has needs no work.
     """
     try:
         yield
+    except StripeMissing as error:
+        finish(events, work=work, now=clock(), note=str(error))
     except (StripeUnavailable, StripeRefused) as error:
         log.warning("stripe work postponed", error=str(error))
-        postpone(events, error=str(error), now=now)
+        postpone(events, work=work, error=str(error), now=clock())
     except Exception as error:
-        postpone(events, error=f"{type(error).__name__}: {error}", now=now)
+        postpone(events, work=work, error=f"{type(error).__name__}: {error}", now=clock())
         raise
     else:
-        finish(events, now=now)
+        finish(events, work=work, now=clock())

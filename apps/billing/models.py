@@ -31,7 +31,7 @@ class Event(models.Model):
     received_at = models.DateTimeField()
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     work = models.CharField(
-        max_length=255, blank=True, help_text="What is looked at again because of it, such as customer:cus_123."
+        max_length=300, blank=True, help_text="What is looked at again because of it, such as customer:cus_123."
     )
     attempts = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True)

@@ -27,7 +27,6 @@ def customer(customer_id: str) -> Customer | None:
         name=data.get("name") or "",
         email=data.get("email") or "",
         description=data.get("description") or "",
-        deleted=bool(data.get("deleted")),
     )
 
 
@@ -61,8 +60,6 @@ def _item(data: dict[str, Any]) -> Item:
         id=data["id"],
         price_id=data["price"]["id"],
         quantity=data.get("quantity") or 1,
-        period_start=_moment(data.get("current_period_start")),
-        period_end=_moment(data.get("current_period_end")),
     )
 
 
@@ -123,12 +120,6 @@ def customers_with_price(price_id: str) -> list[str]:
     """The customers with a mirrored subscription that has an item of this price."""
     items = djstripe.SubscriptionItem.objects.filter(price__id=price_id)
     return sorted(set(items.values_list("subscription__customer_id", flat=True)))
-
-
-def unknown_prices(subscriptions: Iterable[Subscription]) -> set[str]:
-    """The prices that these subscriptions use and the mirror does not have."""
-    used = {item.price_id for subscription in subscriptions for item in subscription.items}
-    return used - set(djstripe.Price.objects.filter(id__in=used).values_list("id", flat=True))
 
 
 def pending_work(now: datetime) -> list[str]:

@@ -30,7 +30,7 @@ def verify_account(*, now: datetime) -> Installation:
         StripeUnavailable, StripeRefused: when Stripe does not tell.
     """
     account = gateway.fetch_account()
-    installation, created = Installation.objects.get_or_create(
+    installation, _ = Installation.objects.get_or_create(
         only=True,
         defaults={
             "account_id": account.id,
@@ -45,8 +45,7 @@ def verify_account(*, now: datetime) -> Installation:
             f"mode, but STRIPE_SECRET_KEY is of {account.id} in {_mode(settings.STRIPE_LIVE_MODE)} mode. "
             "Use one database per account and mode."
         )
-    if created:
-        mirror.store_account(account)
+    mirror.store_account(account)
     return installation
 
 

@@ -7,13 +7,11 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Item:
-    """One price within a subscription. The billing period stands here, not on the subscription."""
+    """One price within a subscription."""
 
     id: str
     price_id: str
     quantity: int
-    period_start: datetime | None
-    period_end: datetime | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,6 @@ class Customer:
     name: str
     email: str
     description: str
-    deleted: bool
 
 
 @dataclass(frozen=True)

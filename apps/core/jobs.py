@@ -12,8 +12,12 @@ import structlog
 from asgiref.sync import async_to_sync
 from django.db import connection
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.django_connector import DjangoConnector
+from procrastinate.manager import JobManager
+from procrastinate.tasks import configure_task
 
 from apps.core import schemas
+from apps.core.locks import advisory_lock
 
 # A living worker sends a heartbeat every ten seconds.
 SILENCE_OF_THE_DEAD = 30
@@ -69,14 +73,22 @@ def retry_stalled() -> int:
 
     A job of a dead worker would otherwise stay «doing» and keep its lock for ever.
     """
-    return async_to_sync(_retry_stalled)()
+    # Two workers that start together would take over the same jobs.
+    with advisory_lock("jobs.retry_stalled"):
+        return async_to_sync(_retry_stalled)()
 
 
 async def _retry_stalled() -> int:
-    stalled = list(await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=SILENCE_OF_THE_DEAD))
+    jobs = _in_transaction()
+    stalled = list(await jobs.get_stalled_jobs(seconds_since_heartbeat=SILENCE_OF_THE_DEAD))
     for each in stalled:
-        await app.job_manager.retry_job(each)
+        await jobs.retry_job(each)
     return len(stalled)
+
+
+def purge() -> None:
+    """Forget jobs that ended more than three days ago, failed ones included."""
+    async_to_sync(_in_transaction().delete_old_jobs)(nb_hours=72, include_failed=True, include_aborted=True)
 
 
 def absorb_twins(name: str, *, lock: str) -> None:
@@ -96,4 +108,13 @@ def enqueue(name: str, *, lock: str | None = None, **arguments: Any) -> None:
 
     Jobs with the same lock run one after another, in the order of their coming.
     """
-    app.configure_task(name, lock=lock).defer(**arguments)
+    configure_task(name=name, job_manager=_in_transaction(), lock=lock).defer(**arguments)
+
+
+def _in_transaction() -> JobManager:
+    """Procrastinate on Django's own connection.
+
+    Inside a worker the app has a connection pool of its own, on which a job would be
+    enqueued at once, whatever becomes of the transaction that asked for it.
+    """
+    return JobManager(DjangoConnector())

@@ -17,3 +17,7 @@ class PartDied(TenantryError):
 
 class NotSettled(TenantryError):
     """The work did not come to an end in time."""
+
+
+class CutOff(TenantryError):
+    """An earlier run was cut off."""

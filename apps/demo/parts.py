@@ -69,6 +69,7 @@ class Parts:
             NotSettled: when it takes longer than `seconds`.
         """
         deadline = time.monotonic() + seconds
+        self.check()
         while not ready():
             self.check()
             if time.monotonic() > deadline:

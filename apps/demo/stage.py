@@ -1,11 +1,11 @@
 """The demonstration from beginning to end: sets the stage, lets the vendor act, tells what came of it."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import requests
@@ -20,8 +20,9 @@ from apps.accounts.tokens import welcome_path
 from apps.billing import gateway
 from apps.billing.models import Event
 from apps.core.actors import Actor
+from apps.core.clock import Clock
 from apps.demo import parts
-from apps.demo.errors import DemoRefused
+from apps.demo.errors import CutOff, DemoRefused
 from apps.demo.parts import LOOPBACK, Parts
 from apps.demo.vendor import Vendor
 from apps.lifecycle import services, sweeping
@@ -34,6 +35,25 @@ from config import fresh_database
 
 OPERATOR = "operator"
 ACTOR = Actor.command(name="demo")
+
+
+@contextmanager
+def alone_in_this_home() -> Iterator[None]:
+    """Let one demonstration at a time use a home.
+
+    Raises:
+        DemoRefused: when another one runs there.
+    """
+    settings.TENANTRY_HOME.mkdir(parents=True, exist_ok=True)
+    with (settings.TENANTRY_HOME / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise DemoRefused(
+                f"Another demonstration is running in {settings.TENANTRY_HOME}. "
+                "End it first, or set TENANTRY_HOME to another folder."
+            ) from error
+        yield
 
 
 @dataclass(frozen=True)
@@ -128,15 +148,22 @@ def _vendor(running_parts: Parts, say: Callable[[str], None]) -> Vendor:
 
 def _register_endpoint(vendor: Vendor, web_port: int, running_parts: Parts) -> None:
     """What a vendor does by hand: make the endpoint, and keep its secret in the configuration."""
-    secret = vendor.register_endpoint(f"http://{LOOPBACK}:{web_port}/stripe/webhook/")
-    if secret:
+    url = f"http://{LOOPBACK}:{web_port}/stripe/webhook/"
+    known = str(environment.env.str("STRIPE_WEBHOOK_SECRET", default=""))
+    if known and vendor.redirect_endpoint(url):
+        secret = known
+    else:
+        secret = vendor.make_endpoint(url)
         environment.remember("STRIPE_WEBHOOK_SECRET", secret)
-    running_parts.environment["STRIPE_WEBHOOK_SECRET"] = environment.env.str("STRIPE_WEBHOOK_SECRET")
+    running_parts.environment["STRIPE_WEBHOOK_SECRET"] = secret
 
 
 def _is_settled() -> bool:
     """Every event is delivered and worked off, and no job is left."""
-    deliveries = requests.get(f"{settings.STRIPE_API_BASE}/_sandbox/deliveries", timeout=10).json()["data"]
+    try:
+        deliveries = requests.get(f"{settings.STRIPE_API_BASE}/_sandbox/deliveries", timeout=10).json()["data"]
+    except requests.RequestException:
+        return False
     undelivered = any(each["state"] == "pending" for each in deliveries)
     unfinished = ProcrastinateJob.objects.filter(status__in=["todo", "doing"]).exclude(
         task_name="lifecycle.every_night"
@@ -144,14 +171,20 @@ def _is_settled() -> bool:
     return not (undelivered or Event.objects.filter(state=Event.State.PENDING).exists() or unfinished.exists())
 
 
-def play(vendor: Vendor, *, now: datetime) -> None:
-    """Let the vendor act, on the first run; on a later one only look whether all is as Stripe says."""
-    if vendor.has_begun():
-        sweeping.catch_up(now=now)
+def play(vendor: Vendor, *, clock: Clock) -> None:
+    """Let the vendor act, on the first run; on a later one only look whether all is as Stripe says.
+
+    Raises:
+        CutOff: when an earlier run was ended before the vendor had done everything.
+    """
+    if vendor.has_finished():
+        sweeping.catch_up(clock=clock)
         return
+    if vendor.has_begun():
+        raise CutOff("An earlier run was cut off before everything was there. Start over with --reset.")
     prices = vendor.make_prices()
     for price_id in prices.values():
-        services.manage_price(price_id=price_id, group="recurring", actor=ACTOR, now=now)
+        services.manage_price(price_id=price_id, group="recurring", actor=ACTOR, now=clock())
     vendor.subscribe_customers(prices)
 
 

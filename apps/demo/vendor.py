@@ -13,6 +13,9 @@ import stripe
 Say = Callable[[str], None]
 Settle = Callable[[], None]
 
+# Kept on the webhook endpoint once the vendor has done everything.
+DONE = {"demonstration": "complete"}
+
 
 class Vendor:
     """A vendor's hands in the Stripe account."""
@@ -27,14 +30,22 @@ class Vendor:
         """Whether the account has customers already."""
         return bool(self._stripe.customers.list({"limit": 1}).data)
 
-    def register_endpoint(self, url: str) -> str | None:
-        """Have Stripe deliver its events to this address; returns the signing secret of a new endpoint."""
+    def has_finished(self) -> bool:
+        """Whether everything has been done in this account already."""
+        return any(endpoint.metadata.to_dict() == DONE for endpoint in self._stripe.webhook_endpoints.list().data)
+
+    def redirect_endpoint(self, url: str) -> bool:
+        """Have Stripe deliver its events to another address; tells whether there is an endpoint."""
         existing = self._stripe.webhook_endpoints.list().data
-        if existing:
-            self._stripe.webhook_endpoints.update(existing[0].id, {"url": url})
-            return None
-        made = self._stripe.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
-        return str(made.secret)
+        for endpoint in existing:
+            self._stripe.webhook_endpoints.update(endpoint.id, {"url": url})
+        return bool(existing)
+
+    def make_endpoint(self, url: str) -> str:
+        """Have Stripe deliver its events to this address; returns the signing secret, which is told only now."""
+        for endpoint in self._stripe.webhook_endpoints.list().data:
+            self._stripe.webhook_endpoints.delete(endpoint.id)
+        return str(self._stripe.webhook_endpoints.create({"url": url, "enabled_events": ["*"]}).secret)
 
     def make_prices(self) -> dict[str, str]:
         """Products with prices that carry limits; returns the ids of those to manage, by name."""
@@ -75,6 +86,8 @@ class Vendor:
         self._cancel_one()
         self._upgrade_one(prices["enterprise"])
         self._settle()
+        for endpoint in self._stripe.webhook_endpoints.list().data:
+            self._stripe.webhook_endpoints.update(endpoint.id, {"metadata": DONE})
 
     def _subscribe_and_edit_later(self, price: str) -> None:
         self._say("Vendor: subscribes Acme, then saves a tenant-id on the subscription")

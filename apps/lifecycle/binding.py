@@ -12,14 +12,16 @@ from datetime import datetime
 from django.contrib.auth.hashers import make_password
 from django.db import transaction
 
-from apps.accounts.services import NewUser, random_password_hash
+from apps.accounts.models import FULL_NAME_MAX_LENGTH
+from apps.accounts.services import NewUser, random_password_hash, unusable_fields
 from apps.audit import services as audit
 from apps.audit.services import Cause
 from apps.billing.types import Customer, Secret, Subscription
 from apps.core.actors import Actor
 from apps.core.errors import TenantryError
 from apps.core.jobs import enqueue
-from apps.lifecycle.engine import WITHOUT_EFFECT
+from apps.core.text import shorten
+from apps.lifecycle.engine import ENDED, WITHOUT_EFFECT
 from apps.plans import selectors as plans
 from apps.plans import services as plan_services
 from apps.plans.metadata import CustomerTexts, TenantClaim, read_claim
@@ -35,7 +37,8 @@ REFUSED = "tenant_id_refused"
 CHANGED = "tenant_id_changed"
 NO_LIMITS = "subscription_without_limits"
 NOT_MANAGED = "price_not_managed"
-CODES = (MISSING, AMBIGUOUS, REFUSED, CHANGED, NO_LIMITS, NOT_MANAGED)
+ADMINISTRATOR = "administrator_unusable"
+CODES = (MISSING, AMBIGUOUS, REFUSED, CHANGED, NO_LIMITS, NOT_MANAGED, ADMINISTRATOR)
 
 Outcome = Binding.Outcome
 
@@ -102,7 +105,8 @@ def bind(case: Situation) -> list[Tenant]:
     without a claim finds its customer's tenant whichever event came first.
     """
     # In one order everywhere, or two customers claiming each other's ids would deadlock.
-    for tenant_id in sorted({case.claim(subscription).tenant_id for subscription in case.subscriptions}):
+    claimed = {case.claim(subscription).tenant_id for subscription in case.subscriptions} - {""}
+    for tenant_id in sorted(claimed):
         tenant_services.lock_id(tenant_id)
     found: dict[str, Found] = {}
     for subscription in case.subscriptions:
@@ -147,7 +151,19 @@ def _stay(case: Situation, subscription: Subscription, tenant: Tenant) -> Found:
     if subscription.status not in WITHOUT_EFFECT and not case.managed_prices(subscription):
         message = f"{_unmanaged_note(subscription)} Tenant {tenant.tenant_id!r} keeps its last limits."
         return Found(Outcome.BOUND, tenant, message, Cause(NOT_MANAGED, message))
-    return Found(Outcome.BOUND, tenant)
+    return _bound(case, subscription, tenant)
+
+
+def _bound(case: Situation, subscription: Subscription, tenant: Tenant) -> Found:
+    """Bound; with an alert while its metadata names an administrator that nobody can be."""
+    problems = _named_administrator(case, subscription)[1] if tenant.claimed_by == subscription.id else ()
+    if not problems:
+        return Found(Outcome.BOUND, tenant)
+    message = (
+        f"{' '.join(problems)} Mend the metadata, and make the administrator of {tenant.tenant_id!r} a link "
+        f"with `manage.py tenant_link {tenant.tenant_id}`."
+    )
+    return Found(Outcome.BOUND, tenant, message, Cause(ADMINISTRATOR, message))
 
 
 def _claim(case: Situation, subscription: Subscription) -> Found:
@@ -155,7 +171,9 @@ def _claim(case: Situation, subscription: Subscription) -> Found:
     try:
         tenant_services.refuse_buried(tenant_id)
         ids.validate(tenant_id)
-        return _take(case, subscription, tenant_id)
+        # A claim that is refused halfway must leave nothing behind.
+        with transaction.atomic():
+            return _take(case, subscription, tenant_id)
     except TenantryError as error:
         return Found(Outcome.REFUSED, note=str(error), cause=Cause(REFUSED, str(error), {"tenant_id": tenant_id}))
 
@@ -163,24 +181,28 @@ def _claim(case: Situation, subscription: Subscription) -> Found:
 def _take(case: Situation, subscription: Subscription, tenant_id: str) -> Found:
     tenant = Tenant.objects.select_for_update(no_key=True).filter(tenant_id=tenant_id).first()
     if tenant is None:
-        return Found(Outcome.BOUND, _create(case, subscription))
+        return _bound(case, subscription, _create(case, subscription))
     if tenant.stripe_customer_id == case.customer.id:
-        return Found(Outcome.BOUND, tenant)
-    if not tenant.stripe_customer_id:
-        return Found(Outcome.BOUND, _adopt(case, subscription, tenant))
+        return _bound(case, subscription, tenant)
+    if not tenant.stripe_customer_id and subscription.status not in ENDED:
+        return _bound(case, subscription, _adopt(case, subscription, tenant))
     if _comes_first(tenant, subscription):
-        return Found(Outcome.BOUND, _take_over(case, subscription, tenant))
-    message = f"The tenant id {tenant_id!r} belongs to another customer. Choose another tenant-id."
+        return _bound(case, subscription, _take_over(case, subscription, tenant))
+    message = f"The tenant id {tenant_id!r} belongs to somebody else. Choose another tenant-id."
     return Found(Outcome.REFUSED, note=message, cause=Cause(REFUSED, message, {"tenant_id": tenant_id}))
 
 
 def _comes_first(tenant: Tenant, subscription: Subscription) -> bool:
-    """Two claims on a tenant that does not exist yet but as a row: the older subscription has it.
+    """Two claims on a tenant of which there is but a row: the one that is alive has it, else the older one.
 
     Without this the winner would be whichever event happened to be worked off first.
     """
     if tenant.claimed_at is None or tenant.provisioning != Provisioning.PENDING:
         return False
+    alive = subscription.status not in ENDED
+    owner_alive = Binding.objects.filter(tenant=tenant).exclude(status__in=ENDED).exists()
+    if alive != owner_alive:
+        return alive
     return (subscription.created, subscription.id) < (tenant.claimed_at, tenant.claimed_by)
 
 
@@ -225,14 +247,24 @@ def _as_claim(subscription: Subscription) -> Claim:
 
 def _administrator(case: Situation, subscription: Subscription) -> NewUser:
     """The first administrator; a password from the metadata is kept as a hash only."""
-    claim = case.claim(subscription)
     password = case.passwords.get(subscription.id)
-    return NewUser(
-        username=claim.admin_user,
-        email=claim.admin_email,
-        full_name=claim.admin_full_name,
-        password_hash=make_password(password.value) if password else random_password_hash(),
-    )
+    hashed = make_password(password.value) if password else random_password_hash()
+    return replace(_named_administrator(case, subscription)[0], password_hash=hashed)
+
+
+def _named_administrator(case: Situation, subscription: Subscription) -> tuple[NewUser, tuple[str, ...]]:
+    """Whom the metadata names as administrator, and what of it could not be used.
+
+    A paying customer gets their tenant whatever is written there: an impossible user
+    name becomes the tenant id, an impossible address none.
+    """
+    claim = case.claim(subscription)
+    full_name = shorten(claim.admin_full_name, limit=FULL_NAME_MAX_LENGTH)
+    wanted = NewUser(username=claim.admin_user, email=claim.admin_email, full_name=full_name)
+    problems = unusable_fields(wanted)
+    username = claim.tenant_id if "username" in problems else wanted.username
+    email = "" if "email" in problems else wanted.email
+    return replace(wanted, username=username, email=email), tuple(problems.values())
 
 
 def _join(case: Situation, subscription: Subscription) -> Found:
@@ -240,12 +272,11 @@ def _join(case: Situation, subscription: Subscription) -> Found:
     tenants = list(Tenant.objects.filter(stripe_customer_id=case.customer.id)[:2])
     if len(tenants) == 1:
         return Found(Outcome.BOUND, tenants[0])
-    has_ended = subscription.status == "canceled"
     if not tenants:
         message = "It has no tenant-id in its metadata, so no tenant is made for it. Add one to its metadata in Stripe."
-        return Found(Outcome.WAITING, note=message, cause=None if has_ended else Cause(MISSING, message))
+        return Found(Outcome.WAITING, note=message, cause=Cause(MISSING, message))
     message = "Its customer has several tenants. Add the tenant-id it is for to its metadata in Stripe."
-    return Found(Outcome.WAITING, note=message, cause=None if has_ended else Cause(AMBIGUOUS, message))
+    return Found(Outcome.WAITING, note=message, cause=Cause(AMBIGUOUS, message))
 
 
 def _record(case: Situation, subscription: Subscription, found: Found) -> None:
@@ -259,9 +290,11 @@ def _record(case: Situation, subscription: Subscription, found: Found) -> None:
         tenant=found.tenant,
         now=case.now,
     )
-    causes = (
-        [replace(found.cause, details={**found.cause.details, "customer": subscription.customer_id})]
-        if found.cause
-        else []
-    )
-    audit.set_alerts(subject=subscription.subject, codes=CODES, causes=causes, now=case.now)
+    audit.set_alerts(subject=subscription.subject, codes=CODES, causes=_causes(subscription, found), now=case.now)
+
+
+def _causes(subscription: Subscription, found: Found) -> list[Cause]:
+    """What is wrong with a subscription that is over needs nobody's attention any more."""
+    if found.cause is None or subscription.status in ENDED:
+        return []
+    return [replace(found.cause, details={**found.cause.details, "customer": subscription.customer_id})]

@@ -4,7 +4,7 @@
 one computation for all.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -63,14 +63,20 @@ def difference(tenant: Tenant, *, now: datetime) -> Difference:
     subscriptions = billing.subscriptions(Binding.objects.filter(tenant=tenant).values_list("stripe_id", flat=True))
     judged = _verdict(tenant, subscriptions, now)
     described = _described(tenant, subscriptions, now)
-    assigned = _assigned(judged)
+    assigned = _assigned(tenant, judged)
     provision = judged.state in OPEN_STATES and not is_complete(tenant)
     changes = (
         *_field_changes(tenant, judged, described),
         *_plan_changes(tenant, assigned),
-        *([Change("provisioning", tenant.provisioning, Provisioning.READY.value)] if provision else []),
+        *(_provisioning_changes(tenant) if provision else ()),
     )
     return Difference(tenant, changes, judged, described, assigned, provision)
+
+
+def _provisioning_changes(tenant: Tenant) -> tuple[Change, ...]:
+    if tenant.provisioning == Provisioning.READY:
+        return (Change("welcome", "not sent", "sent"),)
+    return (Change("provisioning", tenant.provisioning, Provisioning.READY.value),)
 
 
 def is_complete(tenant: Tenant) -> bool:
@@ -137,26 +143,26 @@ def _claim_of(subscription: Subscription, customer: Customer) -> TenantClaim:
     return read_claim(subscription.metadata, texts)
 
 
-def _assigned(judged: Verdict) -> tuple[Assigned, ...] | None:
+def _assigned(tenant: Tenant, judged: Verdict) -> tuple[Assigned, ...] | None:
     """The plan versions the tenant should hold; None: leave what it has.
 
-    It keeps what it has while a managed price has no valid limits or while none of
-    its prices is managed: never a silent free pass, and never a silent loss.
+    An item whose price has no valid limits, or is not managed any more, keeps the
+    version it has: never a silent free pass, and never a silent loss.
     """
-    managed = plans.price_groups()
-    items = [(each, item) for each in judged.granting for item in each.items if item.price_id in managed]
-    versions = plans.newest_versions({item.price_id for _, item in items})
-    if not items or any(item.price_id not in versions for _, item in items):
-        return None
-    return tuple(
-        Assigned(
-            subscription_id=subscription.id,
-            item_id=item.id,
-            version=versions[item.price_id],
-            quantity=item.quantity,
-        )
-        for subscription, item in items
+    items = [(subscription, item) for subscription in judged.granting for item in subscription.items]
+    published = plans.newest_versions({item.price_id for _, item in items} & plans.price_groups().keys())
+    held = {each.item_id: each.version for each in _held(tenant)}
+    wanted = [(subscription, item, published.get(item.price_id) or held.get(item.id)) for subscription, item in items]
+    assigned = tuple(
+        Assigned(subscription_id=subscription.id, item_id=item.id, version=version, quantity=item.quantity)
+        for subscription, item, version in wanted
+        if version
     )
+    return assigned or None
+
+
+def _held(tenant: Tenant) -> Iterable[PlanAssignment]:
+    return PlanAssignment.objects.filter(tenant=tenant).select_related("version__plan")
 
 
 def _field_changes(tenant: Tenant, judged: Verdict, described: Mapping[str, str]) -> list[Change]:
@@ -174,8 +180,7 @@ def _field_changes(tenant: Tenant, judged: Verdict, described: Mapping[str, str]
 def _plan_changes(tenant: Tenant, assigned: tuple[Assigned, ...] | None) -> list[Change]:
     if assigned is None:
         return []
-    held = PlanAssignment.objects.filter(tenant=tenant).select_related("version__plan")
-    before = sorted(_line(each.item_id, each.version, each.quantity) for each in held)
+    before = sorted(_line(each.item_id, each.version, each.quantity) for each in _held(tenant))
     after = sorted(_line(each.item_id, each.version, each.quantity) for each in assigned)
     return [Change("plans", before, after)] if before != after else []
 

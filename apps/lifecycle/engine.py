@@ -16,10 +16,12 @@ PAST_DUE = "Stripe subscription past due"
 PAST_DUE_TOO_LONG = "Stripe subscription past due for more than {days} days"
 UNPAID = "Stripe subscription unpaid"
 PAUSED = "Stripe subscription paused"
-ENDED = "Stripe subscription ended"
+HAS_ENDED = "Stripe subscription ended"
 
 # Nothing has come of these: the first payment was never made.
 WITHOUT_EFFECT = frozenset({"incomplete", "incomplete_expired"})
+# Nothing will come of these any more.
+ENDED = frozenset({"canceled", "incomplete_expired"})
 
 
 class Rank(IntEnum):
@@ -77,7 +79,7 @@ def standing(
     if subscription.status in WITHOUT_EFFECT:
         return None
     if subscription.status == "canceled" or _has_run_out(subscription, now):
-        return Standing(subscription, Rank.ENDED, State.SUSPENDED, ENDED, None)
+        return Standing(subscription, Rank.ENDED, State.SUSPENDED, HAS_ENDED, None)
     if subscription.status in {"active", "trialing"}:
         return Standing(subscription, Rank.ACTIVE, State.APPROVED, "", subscription.cancel_at)
     if subscription.status == "past_due":

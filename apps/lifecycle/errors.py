@@ -5,7 +5,3 @@ from apps.core.errors import TenantryError
 
 class NothingGranted(TenantryError):
     """The tenant holds no plan."""
-
-
-class CustomerNotFound(TenantryError):
-    """There is no such customer."""

@@ -106,12 +106,12 @@ STEPS: dict[str, Callable[[Tenant], None]] = {
 }
 
 
-@transaction.atomic
 def steps_of(tenant: Tenant) -> dict[str, str | None]:
     """Every step in the order in which they are done, with when it was; None: not yet."""
     return {name: tenant.provisioning_steps.get(name) for name in (*STEPS, "welcome")}
 
 
+@transaction.atomic
 def _fail(tenant: Tenant, *, error: Exception, now: datetime) -> None:
     current = Tenant.objects.get(pk=tenant.pk)
     tenants.set_provisioning(tenant=current, status=Provisioning.FAILED, error=f"{type(error).__name__}: {error}")

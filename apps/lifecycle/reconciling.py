@@ -12,10 +12,11 @@ from apps.plans import selectors as plans
 from apps.plans import services as plan_services
 from apps.plans.types import limits_in_words
 from apps.tenants import services as tenant_services
-from apps.tenants.models import Tenant
+from apps.tenants.models import Provisioning, Tenant
 
-# When provisioning is looked at again, should the worker that does it be killed.
+# When provisioning is looked at again, should the worker that does it be killed; and once it has failed.
 PROVISIONING_PATIENCE = timedelta(minutes=2)
+PATIENCE_AFTER_FAILURE = timedelta(minutes=15)
 
 
 @transaction.atomic
@@ -72,7 +73,8 @@ def _schedule(found: Difference, *, now: datetime) -> None:
     tenant, next_at = found.tenant, found.verdict.next_at
     if found.provision:
         enqueue("lifecycle.provision_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
-        again = now + PROVISIONING_PATIENCE
+        failed = tenant.provisioning == Provisioning.FAILED
+        again = now + (PATIENCE_AFTER_FAILURE if failed else PROVISIONING_PATIENCE)
         next_at = min(next_at, again) if next_at else again
     tenant.next_reconcile_at = next_at
     tenant.save(update_fields=["next_reconcile_at"])

@@ -5,17 +5,23 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from apps.accounts.services import NewUser, random_password_hash
+from apps.audit import services as audit
+from apps.audit.services import Cause
 from apps.billing import gateway, inbox
 from apps.billing import selectors as billing
 from apps.billing import services as billing_services
+from apps.billing.errors import StripeRefused
 from apps.billing.types import Secret
 from apps.core.actors import Actor
+from apps.core.clock import Clock
 from apps.core.jobs import enqueue
 from apps.core.locks import advisory_lock
 from apps.lifecycle import binding
 from apps.lifecycle.difference import Difference, difference, is_complete
+from apps.lifecycle.engine import ENDED
 from apps.lifecycle.provisioning import provision
 from apps.lifecycle.reconciling import reconcile
 from apps.plans import selectors as plans
@@ -24,33 +30,42 @@ from apps.plans.models import Subscription as Binding
 from apps.tenants import services as tenants
 from apps.tenants.models import Tenant
 
+PASSWORD_LEFT = "password_left_in_stripe"
 
-def follow_customer(*, customer_id: str, actor: Actor, now: datetime) -> list[Difference]:
+
+def follow_customer(*, customer_id: str, actor: Actor, clock: Clock) -> list[Difference]:
     """Look at a customer in Stripe again, and make every tenant of theirs what it should be."""
     with advisory_lock(f"customer:{customer_id}"):
-        return _follow_customer(customer_id, actor, now)
+        return _follow_customer(customer_id, actor, clock)
 
 
-def work_off_customer(*, customer_id: str, actor: Actor, now: datetime) -> None:
+def work_off_customer(*, customer_id: str, actor: Actor, clock: Clock) -> None:
     """As `follow_customer`, for the pending events about them; without any there is nothing to do."""
-    with advisory_lock(f"customer:{customer_id}"):
-        events = inbox.take(f"customer:{customer_id}")
+    work = f"customer:{customer_id}"
+    with advisory_lock(work):
+        events = inbox.take(work)
         if events:
-            with inbox.working_off(events, now=now):
-                _follow_customer(customer_id, actor, now)
+            with inbox.working_off(events, work=work, clock=clock):
+                _follow_customer(customer_id, actor, clock)
 
 
-def _follow_customer(customer_id: str, actor: Actor, now: datetime) -> list[Difference]:
+def _follow_customer(customer_id: str, actor: Actor, clock: Clock) -> list[Difference]:
     passwords = billing_services.refresh_customer(customer_id)
-    differences = _bind_and_reconcile(customer_id, passwords, actor, now)
-    _remove_used_passwords(passwords)
+    differences = _bind_and_reconcile(customer_id, passwords, actor, clock())
+    _remove_used_passwords(passwords, clock())
     return differences
 
 
-def rebind_customer(*, customer_id: str, actor: Actor, now: datetime) -> list[Difference]:
-    """Judge a customer's subscriptions anew from the mirror: the catalogue has changed, not Stripe."""
+def rebind_customer(*, customer_id: str, actor: Actor, clock: Clock) -> list[Difference]:
+    """Judge a customer's subscriptions anew: the catalogue has changed, not Stripe.
+
+    What is not bound yet may become a tenant by it, and then the administrator's
+    password is wanted, which only Stripe has: such a customer is looked at there.
+    """
     with advisory_lock(f"customer:{customer_id}"):
-        return _bind_and_reconcile(customer_id, {}, actor, now)
+        if Binding.objects.filter(customer_id=customer_id, tenant=None).exists():
+            return _follow_customer(customer_id, actor, clock)
+        return _bind_and_reconcile(customer_id, {}, actor, clock())
 
 
 def _bind_and_reconcile(
@@ -60,53 +75,60 @@ def _bind_and_reconcile(
     if customer is None:
         return []
     subscriptions = billing.subscriptions_of(customer_id)
-    used = {item.price_id for subscription in subscriptions for item in subscription.items}
-    publish_prices(price_ids=used, now=now)
+    publish_prices({item.price_id for each in subscriptions for item in each.items}, now=now)
     case = binding.situation(customer=customer, subscriptions=subscriptions, passwords=passwords, actor=actor, now=now)
     return [reconcile(tenant=tenant, actor=actor, now=now) for tenant in binding.bind(case)]
 
 
-def _remove_used_passwords(passwords: Mapping[str, Secret]) -> None:
-    """Once a subscription is bound, its password has been used or never will be: take it out of Stripe."""
-    bound = Binding.objects.filter(stripe_id__in=passwords).exclude(tenant=None)
-    for subscription_id in bound.values_list("stripe_id", flat=True):
+def _remove_used_passwords(passwords: Mapping[str, Secret], now: datetime) -> None:
+    """Take passwords out of Stripe that have been used, or never will be: of what is bound or has ended."""
+    settled = Q(status__in=ENDED) | ~Q(tenant=None)
+    found = Binding.objects.filter(settled, stripe_id__in=passwords)
+    for subscription_id in found.values_list("stripe_id", flat=True):
+        _remove_password(subscription_id, now)
+
+
+def _remove_password(subscription_id: str, now: datetime) -> None:
+    causes = []
+    try:
         gateway.remove_password(subscription_id)
-
-
-def publish_prices(*, price_ids: set[str], now: datetime) -> list[str]:
-    """Publish the limits of those of these prices that are managed; returns those with a new version."""
-    managed = plans.price_groups()
-    mirrored = billing.prices(price_ids & managed.keys())
-    return [price.id for price in mirrored.values() if plan_services.publish_price(price=price, now=now)]
-
-
-def work_off_price(*, price_id: str, now: datetime) -> None:
-    """Look at a price in Stripe again, for the pending events about it; a new version reaches every tenant on it."""
-    events = inbox.take(f"price:{price_id}")
-    if events:
-        with inbox.working_off(events, now=now):
-            follow_price(price_id=price_id, now=now)
-
-
-def follow_price(*, price_id: str, now: datetime) -> None:
-    """Look at a price in Stripe again; a new version reaches every tenant on it."""
-    billing_services.refresh_price(price_id)
-    _publish_and_tell({price_id}, now)
-
-
-def work_off_product(*, product_id: str, now: datetime) -> None:
-    """Look at a product in Stripe again, for the pending events about it: its name is in its plans' names."""
-    events = inbox.take(f"product:{product_id}")
-    if events:
-        with inbox.working_off(events, now=now):
-            billing_services.refresh_product(product_id)
-            _publish_and_tell(set(billing.price_ids_of_product(product_id)), now)
+    except StripeRefused as error:
+        message = f"The administrator's password could not be taken out of its metadata: {error} Remove it by hand."
+        causes = [Cause(PASSWORD_LEFT, message)]
+    audit.set_alerts(subject=f"subscription:{subscription_id}", codes=[PASSWORD_LEFT], causes=causes, now=now)
 
 
 @transaction.atomic
-def _publish_and_tell(price_ids: set[str], now: datetime) -> None:
-    for price_id in publish_prices(price_ids=price_ids, now=now):
-        _rebind_customers_with(price_id)
+def publish_prices(price_ids: set[str], *, now: datetime) -> None:
+    """Publish the limits of those of these prices that are managed; a new version reaches every tenant on it."""
+    for price_id in sorted(price_ids & plans.price_groups().keys()):
+        if plan_services.publish_price(price_id=price_id, now=now):
+            _rebind_customers_with(price_id)
+
+
+def work_off_price(*, price_id: str, clock: Clock) -> None:
+    """Look at a price in Stripe again, for the pending events about it; a new version reaches every tenant on it."""
+    work = f"price:{price_id}"
+    events = inbox.take(work)
+    if events:
+        with inbox.working_off(events, work=work, clock=clock):
+            follow_price(price_id=price_id, clock=clock)
+
+
+def follow_price(*, price_id: str, clock: Clock) -> None:
+    """Look at a price in Stripe again; a new version reaches every tenant on it."""
+    billing_services.refresh_price(price_id)
+    publish_prices({price_id}, now=clock())
+
+
+def work_off_product(*, product_id: str, clock: Clock) -> None:
+    """Look at a product in Stripe again, for the pending events about it: its name is in its plans' names."""
+    work = f"product:{product_id}"
+    events = inbox.take(work)
+    if events:
+        with inbox.working_off(events, work=work, clock=clock):
+            billing_services.refresh_product(product_id)
+            publish_prices(set(billing.price_ids_of_product(product_id)), now=clock())
 
 
 def _rebind_customers_with(price_id: str) -> None:
@@ -114,19 +136,30 @@ def _rebind_customers_with(price_id: str) -> None:
         enqueue("lifecycle.rebind_customer", lock=f"customer:{customer_id}", customer_id=customer_id)
 
 
-@transaction.atomic
 def manage_price(*, price_id: str, group: str, actor: Actor, now: datetime) -> None:
-    """Manage the subscriptions of a price: those there are become tenants."""
-    plan_services.mark_price(price_id=price_id, group=group, actor=actor, now=now)
-    publish_prices(price_ids={price_id}, now=now)
-    _rebind_customers_with(price_id)
+    """Manage the subscriptions of a price: those there are become tenants.
+
+    Raises:
+        StripeMissing: when the account has no such price.
+        StripeUnavailable, StripeRefused: when it is not mirrored yet and Stripe does not tell.
+    """
+    if price_id not in billing.prices([price_id]):
+        billing_services.refresh_price(price_id)
+    with transaction.atomic():
+        plan_services.mark_price(price_id=price_id, group=group, actor=actor, now=now)
+        publish_prices({price_id}, now=now)
+        _rebind_customers_with(price_id)
 
 
 @transaction.atomic
-def unmanage_price(*, price_id: str, actor: Actor, now: datetime) -> None:
-    """Stop managing a price; tenants on it keep what they have."""
+def unmanage_price(*, price_id: str, actor: Actor, now: datetime) -> str | None:
+    """Take back an operator's mark; tenants on the price keep what they have.
+
+    Returns the group in which the settings still manage it, if they do.
+    """
     plan_services.unmark_price(price_id=price_id, actor=actor, now=now)
     _rebind_customers_with(price_id)
+    return plans.price_group(price_id)
 
 
 @transaction.atomic
@@ -187,7 +220,7 @@ def resync_tenant(*, tenant: Tenant, actor: Actor, now: datetime) -> Difference:
     return reconcile(tenant=tenant, actor=actor, now=now)
 
 
-def resume_provisioning(*, tenant: Tenant, actor: Actor, now: datetime) -> None:
+def resume_provisioning(*, tenant: Tenant) -> None:
     """Have a job go on with a provisioning that stopped."""
     enqueue("lifecycle.provision_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
 

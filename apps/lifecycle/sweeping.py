@@ -2,15 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 
+import structlog
+
+from apps.audit import services as audit
+from apps.audit.services import Cause
 from apps.billing import gateway
 from apps.billing import services as billing
 from apps.core.actors import Actor
+from apps.core.clock import Clock
 from apps.core.errors import TenantryError
 from apps.lifecycle import services
 from apps.lifecycle.difference import Difference
+
+log = structlog.get_logger(__name__)
+
+SWEEP_FAILED = "sweep_failed"
 
 
 @dataclass
@@ -24,37 +32,56 @@ class Sweep:
     errors: dict[str, str] = field(default_factory=dict)
 
 
-def mirror_account(*, now: datetime, progress: Callable[[str], None] = lambda _: None) -> Sweep:
+def mirror_account(*, clock: Clock, progress: Callable[[str], None] = lambda _: None) -> Sweep:
     """Mirror every price and every customer with a subscription, and reconcile all of them.
 
     What fails for one of them is noted and does not keep the others from being looked at.
+
+    Raises:
+        WrongAccount, StripeUnavailable, StripeRefused: when the account cannot be listed at all.
     """
-    billing.verify_account(now=now)
+    billing.verify_account(now=clock())
     sweep = Sweep()
     for price_id in gateway.price_ids():
         progress(price_id)
         sweep.prices += 1
-        _attempt(sweep, price_id, partial(services.follow_price, price_id=price_id, now=now))
+        _attempt(sweep, price_id, partial(services.follow_price, price_id=price_id, clock=clock))
     for customer_id in gateway.customer_ids():
         progress(customer_id)
         sweep.customers += 1
-        _attempt(sweep, customer_id, partial(_follow, sweep, customer_id, now))
+        _attempt(sweep, customer_id, partial(_follow, sweep, customer_id, clock))
     return sweep
 
 
-def catch_up(*, now: datetime, progress: Callable[[str], None] = lambda _: None) -> Sweep:
-    """Accept the events that were missed, then look at everything again."""
-    new = billing.catch_up_events(now=now)
-    sweep = mirror_account(now=now, progress=progress)
-    sweep.events = new
+def catch_up(*, clock: Clock, progress: Callable[[str], None] = lambda _: None) -> Sweep:
+    """Look at everything again, and accept the events that were missed.
+
+    The events come last and are the lesser part: they only tell what was looked at anyway.
+    """
+    sweep = mirror_account(clock=clock, progress=progress)
+    _attempt(sweep, "events", partial(_catch_up_events, sweep, clock))
     return sweep
 
 
-def _follow(sweep: Sweep, customer_id: str, now: datetime) -> None:
+def nightly(*, clock: Clock) -> None:
+    """Catch up; an alert tells when that failed, wholly or in part."""
+    try:
+        errors = catch_up(clock=clock).errors
+    except TenantryError as error:
+        errors = {"account": str(error)}
+    told = "; ".join(f"{name}: {error}" for name, error in errors.items())
+    causes = [Cause(SWEEP_FAILED, f"The nightly look at the Stripe account failed for {told}")] if errors else []
+    audit.set_alerts(subject="stripe", codes=[SWEEP_FAILED], causes=causes, now=clock())
+
+
+def _catch_up_events(sweep: Sweep, clock: Clock) -> None:
+    sweep.events = billing.catch_up_events(now=clock())
+
+
+def _follow(sweep: Sweep, customer_id: str, clock: Clock) -> None:
     actor = Actor.stripe(customer_id=customer_id)
-    sweep.differences += [
-        found for found in services.follow_customer(customer_id=customer_id, actor=actor, now=now) if found
-    ]
+    found = services.follow_customer(customer_id=customer_id, actor=actor, clock=clock)
+    sweep.differences += [each for each in found if each]
 
 
 def _attempt(sweep: Sweep, name: str, work: Callable[[], None]) -> None:
@@ -62,3 +89,7 @@ def _attempt(sweep: Sweep, name: str, work: Callable[[], None]) -> None:
         work()
     except TenantryError as error:
         sweep.errors[name] = str(error)
+    except Exception as error:
+        # One customer nobody anticipated must not keep all the others from being looked at.
+        log.exception("sweep failed", subject=name)
+        sweep.errors[name] = f"{type(error).__name__}: {error}"

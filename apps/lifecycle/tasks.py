@@ -6,7 +6,7 @@ from apps.billing import inbox
 from apps.billing import selectors as billing
 from apps.core import clock
 from apps.core.actors import CLOCK, WORKER, Actor
-from apps.core.jobs import enqueue, every_minute, every_night, job, retry_stalled
+from apps.core.jobs import enqueue, every_minute, every_night, job, purge, retry_stalled
 from apps.lifecycle import services, sweeping
 from apps.lifecycle.reconciling import reconcile
 from apps.tenants import selectors as tenants
@@ -17,31 +17,31 @@ from apps.tenants.models import Tenant
 @job(name="lifecycle.follow_customer")
 def follow_customer(customer_id: str) -> None:
     """Work off the pending events about a customer."""
-    services.work_off_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now())
+    services.work_off_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), clock=clock.now)
 
 
 @job(name="lifecycle.resync_customer")
 def resync_customer(customer_id: str) -> None:
     """Look at a customer again without an event having come."""
-    services.follow_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now())
+    services.follow_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), clock=clock.now)
 
 
 @job(name="lifecycle.rebind_customer")
 def rebind_customer(customer_id: str) -> None:
     """Judge a customer's subscriptions anew because the catalogue has changed."""
-    services.rebind_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), now=clock.now())
+    services.rebind_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), clock=clock.now)
 
 
 @job(name="lifecycle.follow_price")
 def follow_price(price_id: str) -> None:
     """Work off the pending events about a price."""
-    services.work_off_price(price_id=price_id, now=clock.now())
+    services.work_off_price(price_id=price_id, clock=clock.now)
 
 
 @job(name="lifecycle.follow_product")
 def follow_product(product_id: str) -> None:
     """Work off the pending events about a product."""
-    services.work_off_product(product_id=product_id, now=clock.now())
+    services.work_off_product(product_id=product_id, clock=clock.now)
 
 
 @job(name="lifecycle.reconcile_tenant")
@@ -74,4 +74,5 @@ def every_minute_job() -> None:
 @every_night(name="lifecycle.every_night")
 def every_night_job() -> None:
     """Look at the whole account again, so that a lost event costs a day at most."""
-    sweeping.catch_up(now=clock.now())
+    sweeping.nightly(clock=clock.now)
+    purge()

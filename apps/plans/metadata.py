@@ -110,4 +110,6 @@ def read_claim(metadata: Mapping[str, str], customer: CustomerTexts) -> TenantCl
 
 
 def _first(*texts: str | None) -> str:
-    return next((text.strip() for text in texts if text and text.strip()), "")
+    # PostgreSQL has no place for NUL in a text.
+    cleaned = (text.replace("\x00", "").strip() for text in texts if text)
+    return next((text for text in cleaned if text), "")

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from apps.audit import services as audit
 from apps.audit.services import Cause
+from apps.billing import selectors as billing
 from apps.billing.types import Price
 from apps.core.actors import Actor
 from apps.core.locks import lock_until_commit
@@ -32,22 +33,29 @@ class Assigned:
 
 
 @transaction.atomic
-def publish_price(*, price: Price, now: datetime) -> bool:
-    """Make the limits of a managed price's metadata the newest version of its plan.
+def publish_price(*, price_id: str, now: datetime) -> bool:
+    """Make the limits of a mirrored price's metadata the newest version of its plan.
 
     A malformed entry publishes nothing: the last good version stays, and an alert
     names price, key and value. Tells whether there is a new version.
     """
+    # Before the price is read: whoever waited here must not publish what it read before.
+    lock_until_commit("plans.publish")
+    price = billing.prices([price_id]).get(price_id)
+    if price is None:
+        return False
     reading = read_price_limits(price.metadata)
     causes = [_malformed(price, reading.problems)] if reading.problems else []
     audit.set_alerts(subject=price.subject, codes=[MALFORMED_LIMIT], causes=causes, now=now)
-    if reading.problems:
-        return False
+    return not reading.problems and _publish_if_new(price, reading.limits, now)
+
+
+def _publish_if_new(price: Price, limits: Mapping[str, int], now: datetime) -> bool:
     plan = _plan_of(price)
     newest = plan.versions.order_by("-number").first()
-    if newest and _limits_of(newest) == reading.limits:
+    if newest and _limits_of(newest) == limits:
         return False
-    _publish(plan=plan, number=newest.number + 1 if newest else 1, limits=reading.limits, now=now)
+    _publish(plan=plan, number=newest.number + 1 if newest else 1, limits=limits, now=now)
     return True
 
 
@@ -61,8 +69,7 @@ def _malformed(price: Price, problems: Iterable[LimitProblem]) -> Cause:
 
 
 def _plan_of(price: Price) -> Plan:
-    """The price's plan. Publishing is serial: two workers must not give out one key or number twice."""
-    lock_until_commit("plans.publish")
+    """The price's plan, under the name that the price has now."""
     name = _plan_name(price)
     plan, _ = Plan.objects.get_or_create(price_id=price.id, defaults={"key": _free_key(price), "name": name})
     if plan.name != name:

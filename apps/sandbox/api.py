@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from apps.sandbox import errors, form, idempotency
+from apps.sandbox import clocks, errors, form, idempotency
 from apps.sandbox.contract import API_FAMILY, API_VERSION, Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.expand import expand
@@ -18,10 +18,12 @@ from apps.sandbox.resources import (
     customers,
     events,
     invoices,
+    payment_methods,
     prices,
     products,
     subscription_items,
     subscriptions,
+    test_clocks,
     webhook_endpoints,
 )
 from apps.sandbox.routing import Call, Route, Router
@@ -34,10 +36,12 @@ _ROUTER = Router(
         *customers.ROUTES,
         *events.ROUTES,
         *invoices.ROUTES,
+        *payment_methods.ROUTES,
         *prices.ROUTES,
         *products.ROUTES,
         *subscription_items.ROUTES,
         *subscriptions.ROUTES,
+        *test_clocks.ROUTES,
         *webhook_endpoints.ROUTES,
     ]
 )
@@ -162,14 +166,22 @@ def _write(tx: Transaction, work: _Work) -> Response:
 
 
 def _run(tx: Transaction, work: _Work) -> Answer:
-    """Return the handler's answer; a refusal is an answer too, and leaves nothing changed."""
+    """Return the handler's answer; a refusal is an answer too, and leaves nothing changed (but see `ApiError`)."""
     tx.rows("SAVEPOINT handler")
     try:
-        body = work.route.handler(Call(tx, work.params, work.ids))
-        return Answer(200, expand(tx, body, paths=work.paths), work.request.id)
+        with clocks.entered(tx, _subjects(work)):
+            body = work.route.handler(Call(tx, work.params, work.ids))
+            return Answer(200, expand(tx, body, paths=work.paths), work.request.id)
     except ApiError as refusal:
-        tx.rows("ROLLBACK TO handler")
+        if not refusal.keeps_changes:
+            tx.rows("ROLLBACK TO handler")
         return Answer(refusal.status, refusal.body(), work.request.id)
+
+
+def _subjects(work: _Work) -> list[str]:
+    """Return the ids of the objects that say in which time the request is carried out."""
+    named = [work.params.get(name) for name in ("customer", "subscription", "test_clock")]
+    return [*work.ids, *(id for id in named if isinstance(id, str))]
 
 
 def _response(request: Request, answer: Answer, *, replayed: bool = False) -> Response:

@@ -1,6 +1,6 @@
-"""The end of a subscription. Contract: docs.stripe.com/billing/subscriptions/cancel."""
+"""The end of a subscription, and of a customer. Contract: docs.stripe.com/billing/subscriptions/cancel."""
 
-from apps.sandbox.contract import Body
+from apps.sandbox.contract import TERMINAL_STATUSES, Body
 from apps.sandbox.recording import record
 from apps.sandbox.store import Transaction
 
@@ -25,3 +25,12 @@ def cancel(
     tx.save(ended)
     record(tx, "customer.subscription.deleted", ended)
     return ended
+
+
+def delete_customer(tx: Transaction, customer: Body) -> None:
+    """Remove the customer, after canceling what it has subscribed to; records customer.deleted."""
+    for subscription in tx.all("subscription", customer=customer["id"]):
+        if subscription["status"] not in TERMINAL_STATUSES:
+            cancel(tx, subscription)
+    record(tx, "customer.deleted", customer)
+    tx.delete(customer)

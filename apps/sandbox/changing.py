@@ -4,10 +4,10 @@ Whatever a request changes is told by one customer.subscription.updated, followe
 new period begins. There are no prorations.
 """
 
-from apps.sandbox import errors, metadata
+from apps.sandbox import errors, metadata, methods
+from apps.sandbox.billing import bill
 from apps.sandbox.contract import Body
 from apps.sandbox.ids import new_id
-from apps.sandbox.invoicing import bill
 from apps.sandbox.items import add_item, change_item, first_period, of_subscription, remove_item
 from apps.sandbox.recording import save_and_record
 from apps.sandbox.render import render
@@ -15,13 +15,16 @@ from apps.sandbox.store import Transaction
 from apps.sandbox.subscribing import trial_end_of
 from apps.sandbox.terms import cancellation_terms, pause_terms
 
-_PLAIN = ("collection_method", "days_until_due", "default_payment_method", "description")
+_PLAIN = ("collection_method", "days_until_due", "description", "trial_settings")
 
 
 def change(tx: Transaction, subscription: Body, params: Body) -> Body:
     """Apply checked `params` to a subscription that has not ended."""
     before = render(tx, subscription)
     after = subscription | {name: params[name] or None for name in _PLAIN if name in params}
+    if "default_payment_method" in params:
+        id, param = params["default_payment_method"], "default_payment_method"
+        after[param] = methods.default(tx, id, customer=after["customer"], param=param)
     after["metadata"] = metadata.merged(subscription["metadata"], params.get("metadata"))
     details = params.get("cancellation_details", {})
     after["cancellation_details"] = subscription["cancellation_details"] | details
@@ -38,7 +41,7 @@ def finish(tx: Transaction, after: Body, *, before: Body, billed: bool) -> Body:
     save_and_record(tx, "customer.subscription.updated", after, before=before)
     if billed:
         bill(tx, after, reason="subscription_update", id=after["latest_invoice"])
-    return after
+    return tx.load("subscription", after["id"])
 
 
 def change_items(tx: Transaction, subscription: Body, sent: list[Body]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from apps.sandbox import deliveries, renewal
+from apps.sandbox import billing, charging, clocks, deliveries, renewal
 from apps.sandbox.api import Request, Response
 from apps.sandbox.contract import API_VERSION, LATEST, STATUSES, Body
 from apps.sandbox.delivery import Deliverer, Settings
@@ -80,7 +80,7 @@ def _take(body: Body, **kinds: Any) -> Body:
     return body
 
 
-_LEAST = {"now": 0, "at": 0, "delay": 0, "times": 1, "retry_after": 0}
+_LEAST = {"now": 0, "at": 0, "delay": 0, "times": 1, "retry_after": 0, "upcoming_days": 0}
 
 
 def _health(order: Order) -> Body:
@@ -149,9 +149,39 @@ def _set_status(order: Order) -> Body:
     if status not in STATUSES:
         raise ApiError(f"The status is one of {', '.join(STATUSES)}.", param="status")
     with order.sandbox.store.writing() as tx:
+        clocks.enter(tx, [order.id])
         tx.now = body.get("at", tx.now)
         changed = set_status(tx, tx.load("subscription", order.id), status)
         return render(tx, changed)
+
+
+def _configure_billing(order: Order) -> Body:
+    """Change the account's billing settings that are named; the others stay."""
+    body = _take(order.body, after_retries=str, upcoming_days=int, require_method=bool)
+    if body.get("after_retries", "canceled") not in charging.AFTER_RETRIES:
+        raise ApiError(f"One of {', '.join(charging.AFTER_RETRIES)}.", param="after_retries")
+    with order.sandbox.store.writing() as tx:
+        settings = asdict(charging.settings(tx)) | body
+        tx.set("billing", settings)
+    return settings
+
+
+def _fail_next(order: Order) -> Body:
+    times = _take(order.body, times=int).get("times", 1)
+    with order.sandbox.store.writing() as tx:
+        charging.fail_next(tx, tx.load("customer", order.id), times=times)
+    return {"failing": times}
+
+
+def _authenticate(order: Order) -> Body:
+    """Do what the customer does when a payment needs action: confirm it, so that the invoice is paid."""
+    _take(order.body)
+    with order.sandbox.store.writing() as tx:
+        clocks.enter(tx, [order.id])
+        invoice = tx.load("invoice", order.id)
+        if invoice["status"] != "open":
+            raise ApiError("Only an open invoice can be paid.", code="invoice_not_editable")
+        return render(tx, billing.settle(tx, invoice, by_hand=True))
 
 
 def _list_requests(order: Order) -> Body:
@@ -207,6 +237,9 @@ _ROUTES: list[tuple[str, str, Callable[[Order], Body]]] = [
     ("POST", "deliver", _deliver),
     ("POST", "drop", _drop),
     ("POST", "subscriptions/([^/]+)/status", _set_status),
+    ("POST", "billing", _configure_billing),
+    ("POST", "customers/([^/]+)/fail_next", _fail_next),
+    ("POST", "invoices/([^/]+)/authenticate", _authenticate),
     ("GET", "requests", _list_requests),
     ("DELETE", "requests", _clear_requests),
     ("POST", "holds", _add_hold),

@@ -16,6 +16,7 @@ class ApiError(Exception):
         kind: str = "invalid_request_error",
         code: str | None = None,
         param: str | None = None,
+        decline_code: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -23,13 +24,18 @@ class ApiError(Exception):
         self.kind = kind
         self.code = code
         self.param = param
+        self.decline_code = decline_code
+        self.keeps_changes = False
+        """Whether what was done before the refusal stays done: a charge that failed was still an attempt."""
 
     def body(self) -> Body:
-        """Return the answer's body; code and param are left out where there is none, as Stripe does."""
+        """Return the answer's body; what there is none of is left out, as Stripe does."""
         error: Body = {"message": self.message, "type": self.kind}
         if self.code:
             error["code"] = self.code
             error["doc_url"] = f"https://stripe.com/docs/error-codes/{self.code.replace('_', '-')}"
+        if self.decline_code:
+            error["decline_code"] = self.decline_code
         if self.param:
             error["param"] = self.param
         return {"error": error}
@@ -73,11 +79,22 @@ def exclusive(*, first: str, second: str) -> ApiError:
 def no_such(*, kind: str, id: str, param: str | None = None) -> ApiError:
     """An object that is not there: 404 when the path names it, 400 when parameter `param` does."""
     return ApiError(
-        f"No such {kind.replace('_', ' ')}: '{id}'",
+        f"No such {kind.rsplit('.', 1)[-1].replace('_', ' ')}: '{id}'",
         status=400 if param else 404,
         code="resource_missing",
         param=param or "id",
     )
+
+
+def card(message: str, *, code: str, param: str | None = None) -> ApiError:
+    """Something is wrong with a card, not with the request."""
+    return ApiError(message, status=402, kind="card_error", code=code, param=param)
+
+
+def declined(decline_code: str) -> ApiError:
+    """The bank refused; `decline_code` says why (docs.stripe.com/declines/codes)."""
+    reason = "Your card has insufficient funds." if decline_code == "insufficient_funds" else "Your card was declined."
+    return ApiError(reason, status=402, kind="card_error", code="card_declined", decline_code=decline_code)
 
 
 def unknown_route(*, method: str, path: str) -> ApiError:

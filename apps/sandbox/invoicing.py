@@ -1,33 +1,49 @@
 """The life of an invoice: issued as a draft, finalised, then paid, failed, voided or written off.
 
-Contract: docs.stripe.com/invoicing/overview, and events in the order in which Stripe makes them. There are no
-prorations and no taxes: an invoice bills each item for its whole period.
+Contract: docs.stripe.com/invoicing/overview, and events in the order in which Stripe makes them. There are no taxes.
 """
 
-from apps.sandbox.amounts import cost
+import json
+from typing import Final
+
 from apps.sandbox.contract import DAY, Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
+from apps.sandbox.lines import build_lines
 from apps.sandbox.recording import record, save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
 
-_RETRY_AFTER = 3 * DAY
+RETRIES: Final = (3, 5, 7)
+"""Days between a failed charge and the next one."""
 
 
-def issue(tx: Transaction, subscription: Body, *, reason: str, id: str | None = None) -> Body:
-    """Make a draft for the items' current periods and record invoice.created.
+def issue(
+    tx: Transaction, subscription: Body, *, reason: str, id: str | None = None, items: list[Body] | None = None
+) -> Body:
+    """Make a draft for the current periods of `items`, or all, and record invoice.created.
 
     `reason` is Stripe's billing_reason. The subscription's metadata is copied as it is now: later changes of it
     do not show on this invoice.
     """
-    invoice = _draft(tx, subscription, reason=reason, id=id or new_id("in"))
-    amount = sum(line["amount"] for line in _insert_lines(tx, subscription, invoice))
-    invoice |= dict.fromkeys(_AMOUNTS, amount)
-    inserted = tx.insert(complete(invoice))
-    record(tx, "invoice.created", inserted)
-    return inserted
+    invoice, lines = draft(tx, subscription, reason=reason, id=id or new_id("in"), items=items)
+    for line in lines:
+        tx.insert(line)
+    tx.insert(invoice)
+    record(tx, "invoice.created", invoice)
+    return invoice
+
+
+def draft(
+    tx: Transaction, subscription: Body, *, reason: str, id: str, items: list[Body] | None = None
+) -> tuple[Body, list[Body]]:
+    """Return the invoice that `issue` would make, and its lines; nothing is kept."""
+    if items is None:
+        items = tx.all("subscription_item", subscription=subscription["id"])
+    lines = build_lines(tx, subscription, invoice=id, items=items)
+    invoice = _draft(tx, subscription, reason=reason, id=id)
+    return complete(invoice | dict.fromkeys(_AMOUNTS, sum(line["amount"] for line in lines))), lines
 
 
 _AMOUNTS = ("amount_due", "amount_remaining", "subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax")
@@ -48,6 +64,7 @@ def _draft(tx: Transaction, subscription: Body, *, reason: str, id: str) -> Body
         "parent": {"type": "subscription_details", "quote_details": None, "subscription_details": details},
         "period_end": tx.now,
         "period_start": tx.now,
+        "test_clock": subscription["test_clock"],
     }
 
 
@@ -86,64 +103,9 @@ _BLANK: Body = {
 }
 
 
-def _insert_lines(tx: Transaction, subscription: Body, invoice: Body) -> list[Body]:
-    items = tx.all("subscription_item", subscription=subscription["id"])
-    return [tx.insert(_line(tx, subscription, item, invoice=invoice["id"])) for item in items]
-
-
-def _line(tx: Transaction, subscription: Body, item: Body, *, invoice: str) -> Body:
-    price = tx.load("price", item["price"])
-    trial = subscription["status"] == "trialing"
-    quantity = item["quantity"] if item["quantity"] is not None else 0
-    amount = 0 if trial else cost(price, quantity=quantity, currency=subscription["currency"])
-    name = (tx.find(price["product"], deleted=True) or {}).get("name")
-    return complete(
-        {
-            "id": new_id("il"),
-            "object": "line_item",
-            "amount": amount,
-            "currency": subscription["currency"],
-            "description": f"Trial period for {name}" if trial else f"{quantity} × {name}",
-            "discount_amounts": [],
-            "discountable": True,
-            "discounts": [],
-            "invoice": invoice,
-            "livemode": False,
-            "metadata": subscription["metadata"],
-            "parent": _line_parent(subscription=subscription["id"], item=item["id"]),
-            "period": {"start": item["current_period_start"], "end": item["current_period_end"]},
-            "pretax_credit_amounts": [],
-            "pricing": {
-                "type": "price_details",
-                "price_details": {"price": price["id"], "product": price["product"]},
-                "unit_amount_decimal": price["unit_amount_decimal"],
-            },
-            "quantity": item["quantity"],
-            "quantity_decimal": None if item["quantity"] is None else str(item["quantity"]),
-            "subtotal": amount,
-            "taxes": [],
-        }
-    )
-
-
-def _line_parent(*, subscription: str, item: str) -> Body:
-    details = {
-        "invoice_item": None,
-        "proration": False,
-        "proration_details": {"credited_items": None},
-        "subscription": subscription,
-        "subscription_item": item,
-    }
-    return {
-        "type": "subscription_item_details",
-        "invoice_item_details": None,
-        "subscription_item_details": details,
-    }
-
-
 def finalize(tx: Transaction, invoice: Body) -> Body:
     """Open the draft: from `status_transitions.finalized_at` on its customer owes it."""
-    days = (tx.find(_subscription_id(invoice)) or {}).get("days_until_due")
+    days = (tx.find(subscription_of(invoice)) or {}).get("days_until_due")
     opened = invoice | {
         "status": "open",
         "number": _number(tx, invoice),
@@ -154,13 +116,16 @@ def finalize(tx: Transaction, invoice: Body) -> Body:
     return _moved(tx, "invoice.finalized", opened)
 
 
-def pay(tx: Transaction, invoice: Body) -> Body:
-    """Pay an open invoice; records invoice.paid, then invoice.payment_succeeded."""
+def pay(tx: Transaction, invoice: Body, *, by_hand: bool = False) -> Body:
+    """Pay an open invoice; records invoice.paid, then invoice.payment_succeeded.
+
+    `by_hand` is a payment that somebody asked for, in place of the one that is scheduled.
+    """
     paid = invoice | {
         "status": "paid",
         "amount_paid": invoice["amount_due"],
         "amount_remaining": 0,
-        "attempt_count": invoice["attempt_count"] + (1 if invoice["amount_due"] else 0),
+        "attempt_count": _attempts(invoice, by_hand=by_hand) if invoice["amount_due"] else 0,
         "attempted": True,
         "auto_advance": False,
         "next_payment_attempt": None,
@@ -171,31 +136,28 @@ def pay(tx: Transaction, invoice: Body) -> Body:
     return paid
 
 
-def fail(tx: Transaction, invoice: Body) -> Body:
-    """A charge of an open invoice failed; records invoice.payment_failed."""
-    failed = invoice | {
-        "attempt_count": invoice["attempt_count"] + 1,
-        "attempted": True,
-        "next_payment_attempt": tx.now + _RETRY_AFTER,
-    }
+def fail(tx: Transaction, invoice: Body, *, by_hand: bool = False, retried: bool = True) -> Body:
+    """A charge of an open invoice failed; records invoice.payment_failed.
+
+    The next one follows 3, 5 and then 7 days after the one before (docs.stripe.com/billing/revenue-recovery), unless
+    the invoice is not `retried`. A failure `by_hand` leaves that schedule as it is.
+    """
+    attempts = _attempts(invoice, by_hand=by_hand)
+    left = RETRIES[attempts - 1 : attempts] if retried else ()
+    following = invoice["next_payment_attempt"] if by_hand else next((tx.now + days * DAY for days in left), None)
+    failed = invoice | {"attempt_count": attempts, "attempted": True, "next_payment_attempt": following}
     return _moved(tx, "invoice.payment_failed", failed)
 
 
-def bill(tx: Transaction, subscription: Body, *, reason: str, id: str | None = None) -> Body:
-    """Issue and finalise an invoice for the items' current periods, and pay it where that can be done at once.
+def _attempts(invoice: Body, *, by_hand: bool) -> int:
+    """Return the count with this attempt: by hand only the first one counts (docs.stripe.com/api/invoices/object)."""
+    count: int = invoice["attempt_count"]
+    return count if by_hand and count else count + 1
 
-    It stays open when the subscription is incomplete or the customer is to pay by hand (`send_invoice`); what a
-    paused collection says is done instead. An invoice about nothing is always paid.
-    """
-    invoice = issue(tx, subscription, reason=reason, id=id)
-    behavior = (subscription["pause_collection"] or {}).get("behavior")
-    if behavior == "keep_as_draft":
-        return stop_collecting(tx, invoice)
-    invoice = finalize(tx, invoice)
-    if behavior:
-        return void(tx, invoice) if behavior == "void" else write_off(tx, invoice)
-    by_hand = subscription["status"] == "incomplete" or subscription["collection_method"] == "send_invoice"
-    return invoice if by_hand and invoice["amount_due"] else pay(tx, invoice)
+
+def ask_for_action(tx: Transaction, invoice: Body) -> None:
+    """Tell that the customer has to confirm the charge."""
+    record(tx, "invoice.payment_action_required", invoice)
 
 
 def stop_collecting(tx: Transaction, invoice: Body) -> Body:
@@ -228,9 +190,9 @@ def _closed(tx: Transaction, event: str, invoice: Body, *, status: str, at: str)
 def open_invoices(tx: Transaction, subscription: str) -> list[Body]:
     """Return the subscription's unpaid, finalised invoices, oldest first."""
     path = "json_extract(body, '$.parent.subscription_details.subscription')"
-    query = f"SELECT id FROM object WHERE kind = 'invoice' AND {path} = ? ORDER BY seq"
-    found = [tx.load("invoice", row[0]) for row in list(tx.rows(query, (subscription,)))]
-    return [invoice for invoice in found if invoice["status"] == "open"]
+    status = "json_extract(body, '$.status')"
+    query = f"SELECT body FROM object WHERE kind = 'invoice' AND {path} = ? AND {status} = 'open' ORDER BY seq"
+    return [json.loads(row[0]) for row in tx.rows(query, (subscription,))]
 
 
 def _moved(tx: Transaction, event: str, invoice: Body) -> Body:
@@ -239,7 +201,8 @@ def _moved(tx: Transaction, event: str, invoice: Body) -> Body:
     return invoice
 
 
-def _subscription_id(invoice: Body) -> str:
+def subscription_of(invoice: Body) -> str:
+    """Return the id of the subscription that the invoice is for."""
     id: str = invoice["parent"]["subscription_details"]["subscription"]
     return id
 

@@ -33,6 +33,11 @@ def given(params: Body, **paths: str) -> list[Filter]:
     return [equals(path, params[name]) for name, path in paths.items() if name in params]
 
 
+def on_clock(test_clock: str | None) -> Filter:
+    """The object is on that test clock, or on none."""
+    return Filter("json_extract(body, '$.test_clock') IS ?", (test_clock,))
+
+
 def created(params: Body) -> list[Filter]:
     """Return the bounds of `created`: a moment, or a range of gt, gte, lt, lte (Unix seconds)."""
     bound = params.get("created")

@@ -20,7 +20,7 @@ def render(tx: Transaction, stored: Body) -> Body:
             return body | {"items": subscription_items(tx, body["id"])}
         case "subscription_item":
             return _with_price(tx, body)
-        case "invoice":
+        case "invoice" if "id" in body:
             return body | {"lines": _lines(tx, body["id"])}
         case "customer":
             return body | _standing(tx, body["id"])
@@ -30,8 +30,9 @@ def render(tx: Transaction, stored: Body) -> Body:
 
 
 def without_includables(stored: Body) -> Body:
+    """Return the object without what only `expand` shows, and without the stand-in's own notes (`_name`)."""
     hidden = INCLUDABLE.get(stored["object"], frozenset())
-    return {name: value for name, value in stored.items() if name not in hidden}
+    return {name: value for name, value in stored.items() if name not in hidden and name[0] != "_"}
 
 
 def embedded(*, data: list[Body], url: str) -> Body:

@@ -1,75 +1,105 @@
-"""Time that passes for subscriptions: renewals, ends of trials and pauses, and cancellations that fall due.
+"""Time that passes for subscriptions: renewals, ends of trials and pauses, retries of payments, cancellations.
 
-Nothing here runs by itself: the control API asks for it when it moves the clock.
+Nothing here runs by itself: the control API asks for it when it moves the clock, and test clocks when they advance.
 """
 
 from heapq import heapify, heappop, heappush
 
+from apps.sandbox import dunning, methods
+from apps.sandbox.agenda import Due, next_due
+from apps.sandbox.billing import bill
 from apps.sandbox.cancellation import cancel
+from apps.sandbox.changing import restart
 from apps.sandbox.contract import Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
-from apps.sandbox.invoicing import bill
+from apps.sandbox.invoicing import draft
 from apps.sandbox.items import of_subscription
-from apps.sandbox.render import render
+from apps.sandbox.recording import record
+from apps.sandbox.render import embedded, render
 from apps.sandbox.standing import move
-from apps.sandbox.statuses import roll_periods, set_status
+from apps.sandbox.statuses import next_period, roll_periods, set_status
 from apps.sandbox.store import Transaction
 
-_GOING_ON = ("active", "trialing")
-_MOST_STEPS = 2_000
+_MOST_STEPS = 10_000
 
 
-def advance(tx: Transaction, *, until: int) -> None:
+def advance(tx: Transaction, *, until: int, test_clock: str | None = None) -> None:
     """Go through all that falls due until `until` (Unix seconds), in the order of time; `tx.now` ends there.
 
-    Raises ApiError, and so changes nothing, where that is more than a test can mean.
+    It is about the subscriptions on `test_clock`, or without one about those on none. Raises ApiError, and so
+    changes nothing, where that is more than a test can mean.
     """
-    queue = [_entry(tx, each) for status in _GOING_ON for each in tx.all("subscription", status=status)]
+    subscriptions = tx.all("subscription", test_clock=test_clock)
+    found = [(next_due(tx, each, after=tx.now), order, each["id"]) for order, each in enumerate(subscriptions)]
+    queue = [(due, order, id) for due, order, id in found if due is not None]
     heapify(queue)
     steps = 0
-    while queue and queue[0][0] <= until:
+    while queue and queue[0][0].at <= until:
         steps += 1
         if steps > _MOST_STEPS:
-            raise ApiError(f"More than {_MOST_STEPS} renewals fall due; move the clock in smaller steps.", param="now")
-        moment, _created, id = heappop(queue)
-        tx.now = max(moment, tx.now)
-        _step(tx, tx.load("subscription", id), moment=moment)
-        stepped = tx.load("subscription", id)
-        if stepped["status"] in _GOING_ON:
-            heappush(queue, _entry(tx, stepped))
+            raise ApiError(f"More than {_MOST_STEPS} things fall due; move the clock in smaller steps.", param="now")
+        due, order, id = heappop(queue)
+        tx.now = max(due.at, tx.now)
+        _step(tx, due)
+        following = next_due(tx, tx.load("subscription", id), after=due.at)
+        if following:
+            heappush(queue, (following, order, id))
     tx.now = max(until, tx.now)
 
 
-def _entry(tx: Transaction, subscription: Body) -> tuple[int, int, str]:
-    """Return what sorts subscriptions by the moment that changes them next."""
-    return _next_moment(tx, subscription), subscription["created"], subscription["id"]
-
-
-def _next_moment(tx: Transaction, subscription: Body) -> int:
-    moments: list[int] = [item["current_period_end"] for item in of_subscription(tx, subscription)]
-    pause = subscription["pause_collection"] or {}
-    moments += [each for each in (subscription["cancel_at"], pause.get("resumes_at")) if each is not None]
-    return min(moments)
-
-
-def _step(tx: Transaction, subscription: Body, *, moment: int) -> None:
-    pause = subscription["pause_collection"] or {}
-    cancel_at = subscription["cancel_at"]
-    if cancel_at is not None and cancel_at <= moment:
-        cancel(tx, subscription)
-    elif pause.get("resumes_at") is not None and pause["resumes_at"] <= moment:
-        move(tx, subscription, {"pause_collection": None})
-    elif subscription["status"] == "trialing":
-        set_status(tx, subscription, "active")
-    else:
-        _renew(tx, subscription)
+def _step(tx: Transaction, due: Due) -> None:
+    if due.kind == "retry":
+        dunning.retry(tx, tx.load("invoice", due.id))
+        return
+    subscription = tx.load("subscription", due.id)
+    match due.kind:
+        case "cancel":
+            cancel(tx, subscription)
+        case "resume":
+            move(tx, subscription, {"pause_collection": None})
+        case "trial_will_end":
+            record(tx, "customer.subscription.trial_will_end", subscription)
+        case "upcoming":
+            record(tx, "invoice.upcoming", _upcoming(tx, subscription))
+        case "trial_end":
+            _end_trial(tx, subscription)
+        case "renew":
+            _renew(tx, subscription)
+        case "expire":
+            dunning.expire(tx, subscription)
 
 
 def _renew(tx: Transaction, subscription: Body) -> None:
-    """Begin the next period: customer.subscription.updated, then the invoice's events."""
+    """Begin the next period of the items whose one is over: customer.subscription.updated, then the invoice."""
     before = render(tx, subscription)
-    roll_periods(tx, subscription)
+    rolled = roll_periods(tx, subscription)
     changes = {"latest_invoice": new_id("in")}
     renewed = move(tx, subscription, changes, before=before)
-    bill(tx, renewed, reason="subscription_cycle", id=renewed["latest_invoice"])
+    bill(tx, renewed, reason="subscription_cycle", id=renewed["latest_invoice"], items=rolled)
+
+
+def _end_trial(tx: Transaction, subscription: Body) -> None:
+    """Begin the first period that is paid for; without a payment method, do what `trial_settings` say instead."""
+    customer = tx.load("customer", subscription["customer"])
+    missing = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    if missing != "create_invoice" and methods.payer(tx, subscription=subscription, customer=customer) is None:
+        set_status(tx, subscription, "canceled" if missing == "cancel" else "paused")
+        return
+    before = render(tx, subscription)
+    changes = restart(tx, subscription) | {"latest_invoice": new_id("in")}
+    begun = move(tx, subscription, changes, before=before)
+    bill(tx, begun, reason="subscription_cycle", id=begun["latest_invoice"])
+
+
+def _upcoming(tx: Transaction, subscription: Body) -> Body:
+    """Return the invoice that the renewal will make, as invoice.upcoming shows it: without an id."""
+    items = of_subscription(tx, subscription)
+    end = min(item["current_period_end"] for item in items)
+    due = [next_period(tx, subscription, item, at=end) for item in items if item["current_period_end"] == end]
+    paid = subscription | {"status": "active"}
+    invoice, lines = draft(tx, paid, reason="upcoming", id="upcoming", items=due)
+    shown = [{name: value for name, value in line.items() if name != "invoice"} for line in lines]
+    url = f"/v1/invoices/upcoming/lines?subscription={subscription['id']}"
+    notice = invoice | {"lines": embedded(data=shown, url=url), "next_payment_attempt": end}
+    return {name: value for name, value in notice.items() if name != "id"}

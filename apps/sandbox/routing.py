@@ -30,9 +30,8 @@ Handler = Callable[[Call], Body]
 class Route:
     """One route of the API.
 
-    `params` names the TypedDict of `stripe.params` that describes the request; `simulates` the parameters that
-    the handler acts on, `accepts` those that are right to send and change nothing here (they steer payment or
-    proration, which the stand-in has not). Any other one that Stripe knows is refused with a sentence.
+    `params` names the TypedDict in `stripe.params` that describes the request; `simulates` the parameters that
+    the handler acts on, `accepts` those that are right to send and change nothing here. Any other one that Stripe knows is refused with a sentence.
     """
 
     method: str
@@ -59,7 +58,8 @@ def route(method: str, path: str, params: str, handler: Handler, *, simulates: s
     return Route(method, path, params, handler, frozenset(simulates.split()), frozenset(accepts.split()))
 
 
-PAGE = "limit starting_after ending_before created"
+CURSORS = "limit starting_after ending_before"
+PAGE = f"{CURSORS} created"
 
 
 class Router:

@@ -14,11 +14,13 @@ _CLASSES: Final = {
     "event": "Event",
     "invoice": "Invoice",
     "line_item": "InvoiceLineItem",
+    "payment_method": "PaymentMethod",
     "plan": "Plan",
     "price": "Price",
     "product": "Product",
     "subscription": "Subscription",
     "subscription_item": "SubscriptionItem",
+    "test_helpers.test_clock": "test_helpers.TestClock",
     "webhook_endpoint": "WebhookEndpoint",
 }
 
@@ -28,6 +30,25 @@ INCLUDABLE: Final = {
     "price": frozenset({"currency_options", "tiers"}),
 }
 """Fields that Stripe leaves out unless `expand` asks for them (docs.stripe.com/expand)."""
+
+_CARD_ONLY: Final = {
+    "payment_method": frozenset(
+        {
+            "allow_redisplay",
+            "billing_details",
+            "card",
+            "created",
+            "customer",
+            "customer_account",
+            "id",
+            "livemode",
+            "metadata",
+            "object",
+            "type",
+        }
+    ),
+}
+"""Kinds whose class has a field for each of many types, of which an object shows its own only."""
 
 _SOMETIMES: Final = {
     "account": frozenset({"company", "groups", "individual"}),
@@ -51,7 +72,8 @@ def is_expandable(*, kind: str, field: str) -> bool:
 @cache
 def _always(kind: str) -> tuple[str, ...]:
     left_out = {"deleted"} | INCLUDABLE.get(kind, frozenset()) | _SOMETIMES.get(kind, frozenset())
-    return tuple(name for name in _annotations(kind) if name not in left_out)
+    known = _CARD_ONLY.get(kind, _annotations(kind).keys())
+    return tuple(name for name in _annotations(kind) if name in known and name not in left_out)
 
 
 @cache
@@ -63,7 +85,8 @@ def _references(kind: str) -> frozenset[str]:
 def _annotations(kind: str) -> dict[str, Any]:
     if kind not in _CLASSES:
         return {}
-    resource = getattr(importlib.import_module("stripe"), _CLASSES[kind])
+    package, _, name = f"stripe.{_CLASSES[kind]}".rpartition(".")
+    resource = getattr(importlib.import_module(package), name)
     fields = inspect.get_annotations(resource)
     # The class's own constants are annotated too, and written in capitals.
     return {name: hint for name, hint in fields.items() if name.islower() and not name.startswith("_")}

@@ -6,7 +6,7 @@ incomplete one.
 """
 
 from apps.sandbox.contract import Body
-from apps.sandbox.invoicing import open_invoices
+from apps.sandbox.invoicing import open_invoices, subscription_of
 from apps.sandbox.recording import record, save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.store import Transaction
@@ -30,12 +30,19 @@ def move(tx: Transaction, subscription: Body, changes: Body, *, before: Body | N
 
 def invoice_settled(tx: Transaction, invoice: Body) -> None:
     """Let the subscription follow after `invoice` was paid, voided or written off."""
-    id = invoice["parent"]["subscription_details"]["subscription"]
+    id = subscription_of(invoice)
     subscription = tx.load("subscription", id)
     if subscription["status"] == "incomplete":
         _decide_incomplete(tx, subscription, invoice)
     elif subscription["status"] in ("past_due", "unpaid") and not open_invoices(tx, id):
         move(tx, subscription, {"status": "active"})
+
+
+def invoice_failed(tx: Transaction, invoice: Body) -> None:
+    """Let the subscription follow after a charge of `invoice` failed: what ran is past due."""
+    subscription = tx.load("subscription", subscription_of(invoice))
+    if subscription["status"] in ("active", "trialing"):
+        move(tx, subscription, {"status": "past_due"})
 
 
 def _decide_incomplete(tx: Transaction, subscription: Body, invoice: Body) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 from apps.sandbox.cancellation import cancel
 from apps.sandbox.changing import restart
 from apps.sandbox.contract import DAY, TERMINAL_STATUSES, Body
-from apps.sandbox.invoicing import bill, fail, finalize, issue, open_invoices, pay, stop_collecting, void
+from apps.sandbox.invoicing import fail, finalize, issue, open_invoices, pay, stop_collecting, void
 from apps.sandbox.items import of_subscription, period_at
 from apps.sandbox.render import render
 from apps.sandbox.standing import move
@@ -43,12 +43,16 @@ def set_status(tx: Transaction, subscription: Body, status: str) -> Body:
 _OWING = ("past_due", "unpaid")
 
 
-def roll_periods(tx: Transaction, subscription: Body) -> None:
-    """Put every item whose period is over into the one that runs now."""
-    for item in of_subscription(tx, subscription):
-        if item["current_period_end"] <= tx.now:
-            price = tx.load("price", item["price"])
-            tx.save(item | period_at(price, anchor=subscription["billing_cycle_anchor"], moment=tx.now))
+def roll_periods(tx: Transaction, subscription: Body) -> list[Body]:
+    """Put every item whose period is over into the one that runs now, and return those items."""
+    over = [item for item in of_subscription(tx, subscription) if item["current_period_end"] <= tx.now]
+    return [tx.save(next_period(tx, subscription, item, at=tx.now)) for item in over]
+
+
+def next_period(tx: Transaction, subscription: Body, item: Body, *, at: int) -> Body:
+    """Return the item in the period that runs at the moment; nothing is kept."""
+    price = tx.load("price", item["price"])
+    return item | period_at(price, anchor=subscription["billing_cycle_anchor"], moment=at)
 
 
 def _active(tx: Transaction, subscription: Body) -> Body:
@@ -58,11 +62,21 @@ def _active(tx: Transaction, subscription: Body) -> Body:
     if subscription["status"] not in ("trialing", "paused"):
         return {}
     restarted = subscription | {"status": "active"} | restart(tx, subscription)
-    return restarted | {"latest_invoice": bill(tx, restarted, reason="subscription_cycle")["id"]}
+    return restarted | {"latest_invoice": _paid_invoice(tx, restarted)["id"]}
+
+
+def _paid_invoice(tx: Transaction, subscription: Body) -> Body:
+    """Return an invoice that is paid whatever the customer's payment method would do."""
+    return pay(tx, finalize(tx, issue(tx, subscription, reason="subscription_cycle")))
 
 
 def _past_due(tx: Transaction, subscription: Body) -> Body:
-    return {"latest_invoice": fail(tx, _unpaid_invoice(tx, subscription))["id"]}
+    return {"latest_invoice": _failed_invoice(tx, subscription)["id"]}
+
+
+def _failed_invoice(tx: Transaction, subscription: Body) -> Body:
+    """Return an invoice whose charge failed on demand; what is noted on it keeps retries from undoing that."""
+    return fail(tx, tx.save(_unpaid_invoice(tx, subscription) | {"_failed_on_demand": True}))
 
 
 def _unpaid_invoice(tx: Transaction, subscription: Body) -> Body:
@@ -72,7 +86,7 @@ def _unpaid_invoice(tx: Transaction, subscription: Body) -> Body:
 
 def _unpaid(tx: Transaction, subscription: Body) -> Body:
     """Collection was given up: the invoices stay open, a missing one is made."""
-    owed = open_invoices(tx, subscription["id"]) or [fail(tx, _unpaid_invoice(tx, subscription))]
+    owed = open_invoices(tx, subscription["id"]) or [_failed_invoice(tx, subscription)]
     for invoice in owed:
         stop_collecting(tx, invoice)
     return {"latest_invoice": owed[-1]["id"]}

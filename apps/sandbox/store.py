@@ -113,9 +113,9 @@ class Transaction:
     def is_deleted(self, id: str) -> bool:
         return self.sql.execute("SELECT 1 FROM object WHERE id = ? AND deleted = 1", (id,)).fetchone() is not None
 
-    def all(self, kind: str, **equal: str) -> list[Body]:
+    def all(self, kind: str, **equal: str | None) -> list[Body]:
         """Return the objects of a kind in the order of their making, those whose top-level fields equal the given."""
-        where = "".join(f" AND json_extract(body, '$.{field}') = ?" for field in equal)
+        where = "".join(f" AND json_extract(body, '$.{field}') IS ?" for field in equal)
         query = f"SELECT body FROM object WHERE kind = ? AND deleted = 0{where} ORDER BY seq"
         return [json.loads(row[0]) for row in self.sql.execute(query, (kind, *equal.values()))]
 

@@ -1,17 +1,18 @@
 """Making a subscription. Contract: docs.stripe.com/api/subscriptions/create.
 
-Every charge succeeds unless `payment_behavior=default_incomplete` leaves the first invoice to be paid later. Events,
-in this order: customer.subscription.created, invoice.created, invoice.finalized, invoice.paid,
-invoice.payment_succeeded.
+The subscription is incomplete when the charge for its first invoice will fail, or when
+`payment_behavior=default_incomplete` leaves it to be paid later. Events, in this order: customer.subscription.created,
+invoice.created, invoice.finalized, then invoice.paid and invoice.payment_succeeded, or invoice.payment_failed.
 """
 
 from typing import Final
 
-from apps.sandbox import errors, metadata
+from apps.sandbox import charging, errors, metadata, methods
+from apps.sandbox.billing import bill
+from apps.sandbox.cards import SUCCEEDS
 from apps.sandbox.contract import DAY, Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
-from apps.sandbox.invoicing import bill
 from apps.sandbox.items import add_item, first_period, resolve_price, total
 from apps.sandbox.recording import record
 from apps.sandbox.shapes import complete
@@ -20,6 +21,11 @@ from apps.sandbox.tariffs import currency_code
 from apps.sandbox.terms import cancellation_terms
 
 LONGEST_TRIAL: Final = 730 * DAY
+TRIAL_NOTICE: Final = 3 * DAY
+"""How long before its end customer.subscription.trial_will_end comes; a shorter trial has it at once."""
+
+
+_BILLED_AT_TRIAL_END: Body = {"end_behavior": {"missing_payment_method": "create_invoice"}}
 
 
 def subscribe(tx: Transaction, params: Body) -> Body:
@@ -27,18 +33,24 @@ def subscribe(tx: Transaction, params: Body) -> Body:
     for name in ("customer", "items"):
         if not params.get(name):
             raise errors.missing(name)
-    tx.load("customer", params["customer"], param="customer")
+    customer = tx.load("customer", params["customer"], param="customer")
     subscription, sent = _draft(tx, params)
+    subscription["test_clock"] = customer["test_clock"]
     tx.insert(subscription)
     for index, item in enumerate(sent):
         add_item(tx, subscription, item, path=f"items[{index}]")
     subscription |= cancellation_terms(tx, subscription, params)
-    subscription["status"] = _first_status(tx, subscription, params)
+    wait = params.get("payment_behavior") == "default_incomplete"
+    subscription["status"] = _first_status(tx, subscription, wait=wait)
+    if subscription["status"] == "incomplete" and params.get("payment_behavior") == "error_if_incomplete":
+        raise charging.refusal(charging.expect(tx, subscription))
     subscription["latest_invoice"] = new_id("in")
     tx.save(subscription)
     record(tx, "customer.subscription.created", subscription)
-    bill(tx, subscription, reason="subscription_create", id=subscription["latest_invoice"])
-    return subscription
+    if subscription["status"] == "trialing" and subscription["trial_end"] - tx.now < TRIAL_NOTICE:
+        record(tx, "customer.subscription.trial_will_end", subscription)
+    bill(tx, subscription, reason="subscription_create", id=subscription["latest_invoice"], wait=wait)
+    return tx.load("subscription", subscription["id"])
 
 
 def _draft(tx: Transaction, params: Body) -> tuple[Body, list[Body]]:
@@ -61,10 +73,13 @@ def _draft(tx: Transaction, params: Body) -> tuple[Body, list[Body]]:
         "currency": currency,
         "customer": params["customer"],
         "days_until_due": params.get("days_until_due"),
-        "default_payment_method": params.get("default_payment_method"),
+        "default_payment_method": methods.default(
+            tx, params.get("default_payment_method"), customer=params["customer"], param="default_payment_method"
+        ),
         "description": params.get("description"),
         "metadata": metadata.of(params),
         "start_date": tx.now,
+        "trial_settings": params.get("trial_settings") or _BILLED_AT_TRIAL_END,
         **_start(params, now=tx.now),
     }
     return complete(subscription), sent
@@ -100,7 +115,6 @@ def _defaults() -> Body:
             "payment_method_types": None,
             "save_default_payment_method": "off",
         },
-        "trial_settings": {"end_behavior": {"missing_payment_method": "create_invoice"}},
     }
 
 
@@ -145,10 +159,10 @@ def _checked_trial(end: int, *, now: int, param: str) -> int:
     return end
 
 
-def _first_status(tx: Transaction, subscription: Body, params: Body) -> str:
-    waits = params.get("payment_behavior") == "default_incomplete"
+def _first_status(tx: Transaction, subscription: Body, *, wait: bool) -> str:
+    """Return `incomplete` where the first invoice will not be paid at once, else the status that was drafted."""
     automatic = subscription["collection_method"] == "charge_automatically"
-    if subscription["status"] == "active" and waits and automatic and total(tx, subscription):
-        return "incomplete"
     status: str = subscription["status"]
-    return status
+    if status != "active" or not automatic or not total(tx, subscription):
+        return status
+    return "incomplete" if wait or charging.expect(tx, subscription) != SUCCEEDS else status

@@ -42,12 +42,12 @@ class _Field(NamedTuple):
 
 
 def validate(tree: Tree, *, params: str) -> Body:
-    """Return `tree` as the values that the TypedDict `params` of `stripe.params` describes.
+    """Return `tree` as the values that the TypedDict `params` in `stripe.params` describes (`checkout.XParams`).
 
     Raises ApiError with Stripe's code for an unknown, missing or wrong parameter.
     """
-    module = importlib.import_module("stripe.params")
-    return _object(getattr(module, params), tree, path="")
+    package, _, name = f"stripe.params.{params}".rpartition(".")
+    return _object(getattr(importlib.import_module(package), name), tree, path="")
 
 
 @cache

@@ -154,6 +154,10 @@ if STRIPE_SECRET_KEY and not STRIPE_SECRET_KEY.startswith(("sk_test_", "sk_live_
     raise ImproperlyConfigured(
         "STRIPE_SECRET_KEY does not look like a Stripe secret key (sk_test_…, sk_live_…, rk_test_… or rk_live_…)."
     )
+if STRIPE_LIVE_MODE and urlsplit(STRIPE_API_BASE).hostname != "api.stripe.com":
+    raise ImproperlyConfigured(
+        f"STRIPE_API_BASE is {STRIPE_API_BASE}, but STRIPE_SECRET_KEY is a live key, which is shown to Stripe alone."
+    )
 DJSTRIPE_SUBSCRIBER_MODEL = "tenants.Tenant"
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 # Metadata of a customer does not decide whose it is: `lifecycle.binding` does.

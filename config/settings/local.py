@@ -30,6 +30,10 @@ TENANTRY_SANDBOX = not STRIPE_SECRET_KEY
 if TENANTRY_SANDBOX:
     STRIPE_SECRET_KEY = "sk_test_localstandin000000000000000"
     STRIPE_API_BASE = environment.web_address("STRIPE_API_BASE", default="http://127.0.0.1:12111")
+    if STRIPE_API_BASE == "https://api.stripe.com":
+        raise environment.ConfigurationError(
+            "STRIPE_API_BASE is Stripe itself, but STRIPE_SECRET_KEY is not set. Set it, or remove STRIPE_API_BASE."
+        )
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 WHITENOISE_USE_FINDERS = True

@@ -196,7 +196,7 @@ def test_of_two_claims_before_provisioning_the_older_subscription_wins(
     vendor.standin.drop()
     order = [first_seen, *({"older", "newer"} - {first_seen})]
     for which in order:
-        services.follow_customer(customer_id=customers[which], actor=_actor(), now=NOW)
+        services.follow_customer(customer_id=customers[which], actor=_actor(), clock=lambda: NOW)
     settle()
 
     tenant = Tenant.objects.get()

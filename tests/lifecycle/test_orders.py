@@ -119,7 +119,7 @@ def test_duplication_and_loss_followed_by_a_sweep_end_in_the_same_state(life: Li
 
     with undone():
         deliver(order, working_off_each=data.draw(st.booleans(), label="working off each"))
-        sweeping.catch_up(now=clock.now())
+        sweeping.catch_up(clock=clock.now)
         do_jobs()
         assert picture() == expected
 
@@ -127,7 +127,7 @@ def test_duplication_and_loss_followed_by_a_sweep_end_in_the_same_state(life: Li
 def test_losing_every_event_costs_nothing_but_time(life: Life) -> None:
     expected = the_ordered_end(life)
 
-    sweeping.catch_up(now=clock.now())
+    sweeping.catch_up(clock=clock.now)
     do_jobs()
 
     assert picture() == expected

@@ -41,7 +41,7 @@ def work_off(customer: str) -> threading.Thread:
     def run() -> None:
         try:
             actor = Actor.stripe(customer_id=customer)
-            services.work_off_customer(customer_id=customer, actor=actor, now=datetime.now(UTC))
+            services.work_off_customer(customer_id=customer, actor=actor, clock=lambda: datetime.now(UTC))
         finally:
             connection.close()
 

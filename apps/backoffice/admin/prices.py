@@ -63,8 +63,9 @@ class PriceAdmin(ReadOnlyModelAdmin):
             lifecycle.manage_price(price_id=price_id, group=group, actor=actor, now=now)
             messages.success(request, f"{price_id} is managed now, as {group}.")
         else:
-            lifecycle.unmanage_price(price_id=price_id, actor=actor, now=now)
-            messages.success(request, f"{price_id} is no longer managed; tenants on it keep what they have.")
+            still = lifecycle.unmanage_price(price_id=price_id, actor=actor, now=now)
+            told = f"still managed by the settings, as {still}" if still else "no longer managed"
+            messages.success(request, f"{price_id} is {told}; tenants on it keep what they have.")
 
 
 def price_rows() -> tuple[PriceRow, ...]:

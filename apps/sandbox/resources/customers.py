@@ -1,13 +1,14 @@
 """Customers. Contract: docs.stripe.com/api/customers."""
 
-from apps.sandbox import listing, metadata
-from apps.sandbox.cancellation import cancel
-from apps.sandbox.contract import TERMINAL_STATUSES, Body
+from apps.sandbox import cards, clocks, listing, metadata, methods
+from apps.sandbox.cancellation import delete_customer
+from apps.sandbox.contract import Body
 from apps.sandbox.ids import random_text
 from apps.sandbox.recording import record, save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.routing import PAGE, Call, route
 from apps.sandbox.shapes import complete
+from apps.sandbox.store import Transaction
 
 _PLAIN = "address balance business_name description email individual_name name phone preferred_locales shipping"
 _CHANGEABLE = f"{_PLAIN} tax_exempt invoice_prefix metadata invoice_settings"
@@ -20,6 +21,9 @@ _INVOICE_SETTINGS: Body = {
 
 
 def create(call: Call) -> Body:
+    """Make a customer, on `test_clock` if one is named; nobody comes onto a clock, or off it, later."""
+    if "test_clock" in call.params:
+        call.tx.load(clocks.KIND, call.params["test_clock"], param="test_clock")
     customer = {
         "id": "cus_" + random_text(14),
         "object": "customer",
@@ -29,13 +33,30 @@ def create(call: Call) -> Body:
         "livemode": False,
         "preferred_locales": [],
         "tax_exempt": "none",
+        "test_clock": call.params.get("test_clock"),
         **_changes(call.params),
-        "invoice_settings": _INVOICE_SETTINGS | call.params.get("invoice_settings", {}),
+        "invoice_settings": _INVOICE_SETTINGS,
         "metadata": metadata.of(call.params),
     }
-    stored = call.tx.insert(complete(customer))
+    call.tx.insert(complete(customer))
+    stored = call.tx.save(_with_payment(call.tx, complete(customer), call.params))
     record(call.tx, "customer.created", stored)
     return render(call.tx, stored)
+
+
+def _with_payment(tx: Transaction, customer: Body, params: Body) -> Body:
+    """Return the customer with the invoice settings that are sent, and attach `payment_method` to it.
+
+    The same test payment method in both places is one payment method.
+    """
+    sent = dict(params.get("invoice_settings") or {})
+    named, default = params.get("payment_method"), sent.get("default_payment_method")
+    attached = methods.attach(tx, methods.named(tx, named), customer=customer["id"])["id"] if named else None
+    if "default_payment_method" in sent:
+        id = attached if named == default and cards.by_token(default or "") else default
+        param = "invoice_settings[default_payment_method]"
+        sent["default_payment_method"] = methods.default(tx, id, customer=customer["id"], param=param)
+    return customer | {"invoice_settings": customer["invoice_settings"] | sent}
 
 
 def _changes(params: Body) -> Body:
@@ -53,20 +74,14 @@ def retrieve(call: Call) -> Body:
 def update(call: Call) -> Body:
     customer = call.tx.load("customer", call.id)
     before = render(call.tx, customer)
-    after = customer | _changes(call.params)
-    after["invoice_settings"] = customer["invoice_settings"] | call.params.get("invoice_settings", {})
+    after = _with_payment(call.tx, customer, call.params) | _changes(call.params)
     after["metadata"] = metadata.merged(customer["metadata"], call.params.get("metadata"))
     return render(call.tx, save_and_record(call.tx, "customer.updated", after, before=before))
 
 
 def delete(call: Call) -> Body:
     """Deleting a customer cancels what it has subscribed to."""
-    customer = call.tx.load("customer", call.id)
-    for subscription in call.tx.all("subscription", customer=call.id):
-        if subscription["status"] not in TERMINAL_STATUSES:
-            cancel(call.tx, subscription)
-    record(call.tx, "customer.deleted", customer)
-    call.tx.delete(customer)
+    delete_customer(call.tx, call.tx.load("customer", call.id))
     return _stub(call.id)
 
 
@@ -75,14 +90,10 @@ def _stub(id: str) -> Body:
 
 
 def list_all(call: Call) -> Body:
+    """List customers; those on a test clock only when it is named, as in Stripe."""
     filters = listing.created(call.params) + listing.given(call.params, email="email")
+    filters.append(listing.on_clock(call.params.get("test_clock")))
     return listing.page(call.tx, kind="customer", url="/v1/customers", params=call.params, filters=filters)
-
-
-def list_payment_methods(call: Call) -> Body:
-    """Return an empty list: every charge is decided by the control API, none by a payment method."""
-    customer = call.tx.load("customer", call.id)
-    return {"object": "list", "data": [], "has_more": False, "url": f"/v1/customers/{customer['id']}/payment_methods"}
 
 
 ROUTES = [
@@ -91,10 +102,10 @@ ROUTES = [
         "/v1/customers",
         "CustomerCreateParams",
         create,
-        simulates=_CHANGEABLE,
-        accepts="payment_method source validate",
+        simulates=f"{_CHANGEABLE} payment_method test_clock",
+        accepts="source validate",
     ),
-    route("GET", "/v1/customers", "CustomerListParams", list_all, simulates=f"{PAGE} email"),
+    route("GET", "/v1/customers", "CustomerListParams", list_all, simulates=f"{PAGE} email test_clock"),
     route("GET", "/v1/customers/{id}", "CustomerRetrieveParams", retrieve),
     route(
         "POST",
@@ -105,11 +116,4 @@ ROUTES = [
         accepts="default_source source validate",
     ),
     route("DELETE", "/v1/customers/{id}", "CustomerDeleteParams", delete),
-    route(
-        "GET",
-        "/v1/customers/{id}/payment_methods",
-        "CustomerPaymentMethodListParams",
-        list_payment_methods,
-        simulates=f"{PAGE} type",
-    ),
 ]

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
-from apps.sandbox import listing
+from apps.sandbox import charging, listing, methods
+from apps.sandbox.billing import collect, settle
+from apps.sandbox.cards import SUCCEEDS
 from apps.sandbox.contract import Body
 from apps.sandbox.errors import ApiError
-from apps.sandbox.invoicing import finalize, pay, void, write_off
+from apps.sandbox.invoicing import finalize, void, write_off
 from apps.sandbox.render import render
 from apps.sandbox.routing import PAGE, Call, route
 from apps.sandbox.standing import invoice_settled
@@ -19,15 +21,34 @@ def retrieve(call: Call) -> Body:
 
 
 def pay_now(call: Call) -> Body:
-    """Pay the invoice; a charge asked for succeeds always, failures are made through the control API."""
-    invoice = call.tx.load("invoice", call.id)
+    """Charge the invoice now, by `payment_method` or the default one; a charge that fails is a card error.
+
+    `paid_out_of_band` takes it as paid without a charge.
+    """
+    invoice = _payable(call.tx, call.tx.load("invoice", call.id))
+    if call.params.get("paid_out_of_band") or not invoice["amount_due"]:
+        return render(call.tx, settle(call.tx, invoice, by_hand=True))
+    outcome = collect(call.tx, invoice, method=_method(call, invoice), by_hand=True)
+    if outcome != SUCCEEDS:
+        refusal = charging.refusal(outcome)
+        refusal.keeps_changes = True
+        raise refusal
+    return retrieve(call)
+
+
+def _payable(tx: Transaction, invoice: Body) -> Body:
     if invoice["status"] == "paid":
         raise ApiError("Invoice is already paid", code="invoice_not_editable")
     if invoice["status"] == "void":
         raise ApiError("This invoice is voided and cannot be paid.", code="invoice_not_editable")
-    if invoice["status"] == "draft":
-        invoice = finalize(call.tx, invoice)
-    return _settled(call.tx, invoice, pay)
+    return finalize(tx, invoice) if invoice["status"] == "draft" else invoice
+
+
+def _method(call: Call, invoice: Body) -> Body | None:
+    """Return the payment method that the request names, which must be the customer's; else None."""
+    named = call.params.get("payment_method")
+    id = methods.default(call.tx, named, customer=invoice["customer"], param="payment_method")
+    return call.tx.load("payment_method", id) if id else None
 
 
 def void_now(call: Call) -> Body:
@@ -83,7 +104,8 @@ ROUTES = [
         "/v1/invoices/{id}/pay",
         "InvoicePayParams",
         pay_now,
-        accepts="forgive mandate off_session paid_out_of_band payment_method source",
+        simulates="paid_out_of_band payment_method",
+        accepts="forgive mandate off_session source",
     ),
     route("POST", "/v1/invoices/{id}/void", "InvoiceVoidInvoiceParams", void_now),
     route("POST", "/v1/invoices/{id}/mark_uncollectible", "InvoiceMarkUncollectibleParams", mark_uncollectible),

@@ -11,10 +11,10 @@ from apps.sandbox.routing import PAGE, Call, route
 from apps.sandbox.statuses import set_status
 from apps.sandbox.subscribing import subscribe
 
-_PAYMENT = "off_session payment_behavior payment_settings proration_behavior proration_date trial_settings"
+_PAYMENT = "off_session payment_behavior payment_settings proration_behavior proration_date"
 _TERMS = (
     "billing_cycle_anchor cancel_at cancel_at_period_end collection_method days_until_due default_payment_method "
-    "description items metadata trial_end"
+    "description items metadata trial_end trial_settings"
 )
 
 
@@ -63,10 +63,13 @@ def resume(call: Call) -> Body:
 
 
 def list_all(call: Call) -> Body:
+    """List subscriptions; those on a test clock only when it, or the customer, is named, as in Stripe."""
     filters = listing.created(call.params) + listing.given(
         call.params, customer="customer", collection_method="collection_method"
     )
     filters.append(_status(call.params.get("status")))
+    if "customer" not in call.params or "test_clock" in call.params:
+        filters.append(listing.on_clock(call.params.get("test_clock")))
     if "price" in call.params:
         filters.append(listing.Filter(_HAS_PRICE, (call.params["price"],)))
     return listing.page(call.tx, kind="subscription", url="/v1/subscriptions", params=call.params, filters=filters)
@@ -104,7 +107,7 @@ ROUTES = [
         "/v1/subscriptions",
         "SubscriptionListParams",
         list_all,
-        simulates=f"{PAGE} customer status price collection_method",
+        simulates=f"{PAGE} customer status price collection_method test_clock",
     ),
     route("GET", "/v1/subscriptions/{id}", "SubscriptionRetrieveParams", retrieve),
     route(

@@ -16,6 +16,9 @@ from apps.demo import parts, stage
 from apps.demo.stage import Choices
 from apps.plans.types import limits_in_words
 
+# As a shell reports a program that Ctrl-C has ended.
+INTERRUPTED = 130
+
 
 class Command(TenantryCommand):
     help = (
@@ -34,12 +37,16 @@ class Command(TenantryCommand):
         stage.refuse_real_accounts()
         if not once:
             parts.refuse_used_port(port)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _as_interrupt)
+        self._serving = False
         try:
-            self._show(choices)
+            with stage.alone_in_this_home():
+                self._show(choices)
         except KeyboardInterrupt:
             self.console.print("Stopped.")
+            if not self._serving:
+                raise SystemExit(INTERRUPTED) from None
 
     def _show(self, choices: Choices) -> None:
         with self.console.status("Preparing the database …") as status:
@@ -51,7 +58,7 @@ class Command(TenantryCommand):
             say("Preparing the embedded PostgreSQL")
             stage.prepare_database(reset=choices.reset)
             with stage.running(choices, say=say) as (running_parts, vendor):
-                stage.play(vendor, now=clock.now())
+                stage.play(vendor, clock=clock.now)
                 outcome = stage.outcome()
                 status.stop()
                 self._tell(outcome)
@@ -81,6 +88,7 @@ class Command(TenantryCommand):
         )
 
     def _serve(self, running_parts: parts.Parts) -> None:
+        self._serving = True
         self.say(f"\nServing at {settings.TENANTRY_PUBLIC_URL}/ until Ctrl-C.")
         while True:
             running_parts.check()

@@ -8,6 +8,7 @@ from apps.core import clock
 from apps.core.commands import TenantryCommand
 from apps.lifecycle import services
 from apps.plans.models import ManagedPrice
+from apps.plans.selectors import price_group
 
 
 class Command(TenantryCommand):
@@ -20,9 +21,12 @@ class Command(TenantryCommand):
     def run(self, *, price_id: str, group: str, **options: Any) -> None:
         now = clock.now()
         if group == "none":
-            services.unmanage_price(price_id=price_id, actor=self.actor, now=now)
+            still = services.unmanage_price(price_id=price_id, actor=self.actor, now=now)
         else:
             services.manage_price(price_id=price_id, group=group, actor=self.actor, now=now)
+            still = price_group(price_id)
         if self.as_json:
-            self.print_json({"price_id": price_id, "group": None if group == "none" else group})
-        self.say(f"Price {price_id} is {'no longer managed' if group == 'none' else f'managed as {group}'}.")
+            self.print_json({"price_id": price_id, "group": still})
+        self.say(f"Price {price_id} is {f'managed as {still}' if still else 'no longer managed'}.")
+        if still and still != group:
+            self.say("The settings say so: TENANTRY_RECURRING_PRICES, TENANTRY_METERED_PRICES.")

@@ -13,5 +13,5 @@ class Command(TenantryCommand):
 
     def run(self, **options: Any) -> None:
         with self.console.status("Reading the Stripe account …") as status:
-            sweep = sweeping.catch_up(now=clock.now(), progress=lambda each: status.update(f"Reading {each} …"))
+            sweep = sweeping.catch_up(clock=clock.now, progress=lambda each: status.update(f"Reading {each} …"))
         report_sweep(self, sweep)

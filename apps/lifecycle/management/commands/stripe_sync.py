@@ -13,5 +13,5 @@ class Command(TenantryCommand):
 
     def run(self, **options: Any) -> None:
         with self.console.status("Reading the Stripe account …") as status:
-            sweep = sweeping.mirror_account(now=clock.now(), progress=lambda each: status.update(f"Reading {each} …"))
+            sweep = sweeping.mirror_account(clock=clock.now, progress=lambda each: status.update(f"Reading {each} …"))
         report_sweep(self, sweep)
