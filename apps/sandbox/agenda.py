@@ -18,7 +18,7 @@ FIRST_PAYMENT: Final = 23 * 3600
 """Seconds within which the first invoice must be paid (docs.stripe.com/billing/subscriptions/overview)."""
 
 _ORDER: Final = ("cancel", "resume", "trial_will_end", "upcoming", "trial_end", "retry", "renew", "expire")
-ANNOUNCEMENTS: Final = frozenset({"trial_will_end", "upcoming"})
+_ANNOUNCEMENTS: Final = frozenset({"trial_will_end", "upcoming"})
 
 
 class Due(NamedTuple):
@@ -36,16 +36,20 @@ class Due(NamedTuple):
         return _ORDER[self.rank]
 
 
-def next_due(tx: Transaction, subscription: Body, *, after: int) -> Due | None:
-    """Return what falls due next; announcements only later than `after` (Unix seconds)."""
+Position = tuple[int, int]
+"""How far the clock has come: a moment (Unix seconds), and the rank of what was done last at it."""
+
+
+def all_done_at(moment: int) -> Position:
+    return moment, len(_ORDER)
+
+
+def next_due(tx: Transaction, subscription: Body, *, after: Position) -> Due | None:
+    """Return what falls due next; announcements only later than `after`."""
     if subscription["status"] in TERMINAL_STATUSES:
         return None
-    found = [
-        Due(at, _ORDER.index(kind), id)
-        for kind, at, id in _moments(tx, subscription)
-        if kind not in ANNOUNCEMENTS or at > after
-    ]
-    return min(found, default=None)
+    found = [Due(at, _ORDER.index(kind), id) for kind, at, id in _moments(tx, subscription)]
+    return min((due for due in found if due.kind not in _ANNOUNCEMENTS or (due.at, due.rank) > after), default=None)
 
 
 def _moments(tx: Transaction, subscription: Body) -> Iterator[tuple[str, int, str]]:

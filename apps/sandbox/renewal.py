@@ -6,7 +6,7 @@ Nothing here runs by itself: the control API asks for it when it moves the clock
 from heapq import heapify, heappop, heappush
 
 from apps.sandbox import dunning, methods
-from apps.sandbox.agenda import Due, next_due
+from apps.sandbox.agenda import Due, all_done_at, next_due
 from apps.sandbox.billing import bill
 from apps.sandbox.cancellation import cancel
 from apps.sandbox.changing import restart
@@ -31,7 +31,9 @@ def advance(tx: Transaction, *, until: int, test_clock: str | None = None) -> No
     changes nothing, where that is more than a test can mean.
     """
     subscriptions = tx.all("subscription", test_clock=test_clock)
-    found = [(next_due(tx, each, after=tx.now), order, each["id"]) for order, each in enumerate(subscriptions)]
+    found = [
+        (next_due(tx, each, after=all_done_at(tx.now)), order, each["id"]) for order, each in enumerate(subscriptions)
+    ]
     queue = [(due, order, id) for due, order, id in found if due is not None]
     heapify(queue)
     steps = 0
@@ -42,7 +44,7 @@ def advance(tx: Transaction, *, until: int, test_clock: str | None = None) -> No
         due, order, id = heappop(queue)
         tx.now = max(due.at, tx.now)
         _step(tx, due)
-        following = next_due(tx, tx.load("subscription", id), after=due.at)
+        following = next_due(tx, tx.load("subscription", id), after=(due.at, due.rank))
         if following:
             heappush(queue, (following, order, id))
     tx.now = max(until, tx.now)

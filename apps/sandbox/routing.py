@@ -30,8 +30,9 @@ Handler = Callable[[Call], Body]
 class Route:
     """One route of the API.
 
-    `params` names the TypedDict in `stripe.params` that describes the request; `simulates` the parameters that
-    the handler acts on, `accepts` those that are right to send and change nothing here. Any other one that Stripe knows is refused with a sentence.
+    `params` names the TypedDict in `stripe.params` that describes the request; `simulates` the parameters that the
+    handler acts on, `accepts` those that are right to send and change nothing here. Any other one that Stripe knows
+    is refused with a sentence.
     """
 
     method: str

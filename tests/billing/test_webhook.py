@@ -148,10 +148,41 @@ def test_the_customer_is_found_whether_expanded_or_not(endpoint: str, customer: 
     assert Event.objects.get().work == "customer:cus_1"
 
 
-def test_an_event_whose_object_stripe_does_not_know_is_tried_again_later(endpoint: str, standin: Any) -> None:
+def test_an_event_about_something_that_stripe_no_longer_has_needs_no_work(endpoint: str, standin: Any) -> None:
     about = {"id": "price_gone", "object": "price"}
     assert deliver(endpoint, type="price.updated", data={"object": about}) == 200
     drain_jobs()
     row = Event.objects.get()
-    assert (row.state, row.attempts) == ("pending", 1)
+    assert (row.state, row.attempts) == ("done", 0)
     assert "No such price" in row.error
+
+
+def test_a_signature_of_other_letters_is_refused(endpoint: str) -> None:
+    answer = requests.post(
+        endpoint, data=b"{}", headers={"Stripe-Signature": "t=1,v1=\xe9".encode("latin-1")}, timeout=20
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        json.dumps(event(api_version="\x00")).encode(),
+        json.dumps(event(data={"object": {"id": "sub 1", "object": "subscription"}})).encode(),
+    ],
+    ids=["nested", "NUL", "id with a space"],
+)
+def test_further_bodies_that_are_no_event(endpoint: str, body: bytes) -> None:
+    assert post(endpoint, body, signed(body, secret=SECRET)).status_code == 400
+    assert not Event.objects.exists()
+
+
+def test_a_long_customer_id_has_a_place(endpoint: str) -> None:
+    assert deliver(endpoint, data={"object": {"id": "c" * 250, "object": "customer"}}) == 200
+
+
+def test_what_nothing_depends_on_need_not_be_understood(endpoint: str) -> None:
+    about = {"id": "25% OFF", "object": "coupon"}
+    assert deliver(endpoint, type="coupon.updated", data={"object": about}) == 200
+    assert Event.objects.get().state == Event.State.IGNORED

@@ -114,3 +114,25 @@ class TestRetryStalled:
         enqueue("tests.note", text="waiting")
         assert retry_stalled() == 0
         assert jobs() == [("tests.note", "todo")]
+
+
+@job(name="tests.changes_its_mind")
+def change_mind() -> None:
+    """Asks for a job in a transaction that comes to nothing."""
+    done.append("asked")
+    with transaction.atomic():
+        enqueue("tests.note", text="in vain")
+        transaction.set_rollback(True)
+
+
+def test_a_job_enqueued_by_a_job_shares_the_fate_of_its_transaction() -> None:
+    done.clear()
+    enqueue("tests.changes_its_mind")
+    drain_jobs()
+    assert done == ["asked"]
+
+
+def test_workers_that_start_together_take_over_each_job_once() -> None:
+    enqueue("tests.note", text="stalled")
+    execute("UPDATE procrastinate_jobs SET status = 'doing'")
+    assert sorted(at_once(*[retry_stalled] * 4)) == [0, 0, 0, 1]

@@ -29,18 +29,6 @@ FULL = {
 }
 
 
-@pytest.fixture
-def settle(vendor: Vendor, drain: Callable[[], None]) -> Settle:
-    def run() -> None:
-        vendor.standin.deliver()
-        drain()
-        if vendor.standin.pending_events():
-            run()
-        assert failed_jobs() == []
-
-    return run
-
-
 def administrator_of(tenant_id: str) -> User:
     with context.enter(Tenant.objects.get(tenant_id=tenant_id)):
         return User.objects.get()

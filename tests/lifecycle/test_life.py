@@ -21,21 +21,6 @@ from tests.support.working import failed_jobs
 Settle = Callable[[], None]
 
 
-@pytest.fixture
-def settle(vendor: Vendor, drain: Callable[[], None]) -> Settle:
-    """Deliver every pending event and do every job, until nothing is left."""
-
-    def run() -> None:
-        answers = vendor.standin.deliver()
-        assert {answer["status"] for answer in answers} <= {200}
-        drain()
-        if vendor.standin.pending_events():
-            run()
-        assert failed_jobs() == []
-
-    return run
-
-
 def limits_of(tenant: Tenant) -> dict[str, int | None]:
     return {each.entity: each.limit for each in plans.limits(tenant)}
 
