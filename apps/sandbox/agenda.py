@@ -1,4 +1,4 @@
-"""What falls due for a subscription, and when: the calendar that the clock is moved through.
+"""What falls due for a subscription or a checkout session, and when: the calendar that the clock is moved through.
 
 Announcements (`trial_will_end`, `upcoming`) change nothing, so they are told once by looking only at moments after
 the one that the clock has reached; everything else is due until it is done.
@@ -7,7 +7,7 @@ the one that the clock has reached; everything else is due until it is done.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from apps.sandbox import charging, methods
+from apps.sandbox import charging, checkout, methods
 from apps.sandbox.contract import TERMINAL_STATUSES, Body
 from apps.sandbox.invoicing import open_invoices
 from apps.sandbox.items import of_subscription
@@ -17,14 +17,14 @@ from apps.sandbox.subscribing import TRIAL_NOTICE
 FIRST_PAYMENT: Final = 23 * 3600
 """Seconds within which the first invoice must be paid (docs.stripe.com/billing/subscriptions/overview)."""
 
-_ORDER: Final = ("cancel", "resume", "trial_will_end", "upcoming", "trial_end", "retry", "renew", "expire")
+_ORDER: Final = ("cancel", "resume", "trial_will_end", "upcoming", "trial_end", "retry", "renew", "expire", "lapse")
 _ANNOUNCEMENTS: Final = frozenset({"trial_will_end", "upcoming"})
 
 
 class Due(NamedTuple):
     """Something that falls due `at` a moment; of what falls due at the same one, the lowest `rank` comes first.
 
-    `id` is the invoice of a retry, else the subscription.
+    `id` is the invoice of a retry, the session that lapses, else the subscription.
     """
 
     at: int
@@ -44,12 +44,16 @@ def all_done_at(moment: int) -> Position:
     return moment, len(_ORDER)
 
 
-def next_due(tx: Transaction, subscription: Body, *, after: Position) -> Due | None:
-    """Return what falls due next; announcements only later than `after`."""
-    if subscription["status"] in TERMINAL_STATUSES:
+def next_due(tx: Transaction, subject: Body, *, after: Position) -> Due | None:
+    """Return what falls due next for a subscription or checkout session; announcements only later than `after`."""
+    if subject["object"] == checkout.KIND:
+        open_until = subject["expires_at"] if subject["status"] == "open" else None
+        return None if open_until is None else Due(open_until, _ORDER.index("lapse"), subject["id"])
+    if subject["status"] in TERMINAL_STATUSES:
         return None
-    found = [Due(at, _ORDER.index(kind), id) for kind, at, id in _moments(tx, subscription)]
-    return min((due for due in found if due.kind not in _ANNOUNCEMENTS or (due.at, due.rank) > after), default=None)
+    found = [Due(at, _ORDER.index(kind), id) for kind, at, id in _moments(tx, subject)]
+    ahead = [due for due in found if due.kind not in _ANNOUNCEMENTS or (due.at, due.rank) > after]
+    return min(ahead, key=lambda due: (due.at, due.rank), default=None)
 
 
 def _moments(tx: Transaction, subscription: Body) -> Iterator[tuple[str, int, str]]:

@@ -15,10 +15,13 @@ from apps.sandbox.idempotency import Answer
 from apps.sandbox.ids import new_id
 from apps.sandbox.resources import (
     account,
+    checkout_sessions,
     customers,
     events,
+    invoice_items,
     invoices,
     payment_methods,
+    portal_sessions,
     prices,
     products,
     subscription_items,
@@ -33,10 +36,13 @@ from apps.sandbox.validation import validate
 _ROUTER = Router(
     [
         *account.ROUTES,
+        *checkout_sessions.ROUTES,
         *customers.ROUTES,
         *events.ROUTES,
+        *invoice_items.ROUTES,
         *invoices.ROUTES,
         *payment_methods.ROUTES,
+        *portal_sessions.ROUTES,
         *prices.ROUTES,
         *products.ROUTES,
         *subscription_items.ROUTES,

@@ -1,16 +1,17 @@
 """Changing a running subscription. Contract: docs.stripe.com/api/subscriptions/update.
 
-Whatever a request changes is told by one customer.subscription.updated, followed by the events of an invoice when a
-new period begins. There are no prorations.
+Whatever a request changes is told by the invoiceitem.created of its prorations, then one
+customer.subscription.updated, followed by the events of an invoice when a new period begins or one is asked for
+(`proration_behavior=always_invoice`).
 """
 
-from apps.sandbox import errors, metadata, methods
+from apps.sandbox import charging, errors, metadata, methods
 from apps.sandbox.billing import bill
 from apps.sandbox.contract import Body
 from apps.sandbox.ids import new_id
-from apps.sandbox.items import add_item, change_item, first_period, of_subscription, remove_item
+from apps.sandbox.items import add_item, change_item, first_period, interval_of, of_subscription, remove_item
+from apps.sandbox.prorating import Snapshot, begun, pending, prorate, snapshot
 from apps.sandbox.recording import save_and_record
-from apps.sandbox.render import render
 from apps.sandbox.store import Transaction
 from apps.sandbox.subscribing import trial_end_of
 from apps.sandbox.terms import cancellation_terms, pause_terms
@@ -20,7 +21,7 @@ _PLAIN = ("collection_method", "days_until_due", "description", "trial_settings"
 
 def change(tx: Transaction, subscription: Body, params: Body) -> Body:
     """Apply checked `params` to a subscription that has not ended."""
-    before = render(tx, subscription)
+    before = snapshot(tx, subscription)
     after = subscription | {name: params[name] or None for name in _PLAIN if name in params}
     if "default_payment_method" in params:
         id, param = params["default_payment_method"], "default_payment_method"
@@ -28,26 +29,55 @@ def change(tx: Transaction, subscription: Body, params: Body) -> Body:
     after["metadata"] = metadata.merged(subscription["metadata"], params.get("metadata"))
     details = params.get("cancellation_details", {})
     after["cancellation_details"] = subscription["cancellation_details"] | details
-    billed = change_items(tx, after, params.get("items", []))
-    billed |= _change_anchor(tx, after, params)
+    change_items(tx, after, params.get("items", []))
+    _change_anchor(tx, after, params)
+    align(tx, after, before)
     after |= cancellation_terms(tx, after, params) | pause_terms(params)
-    return finish(tx, after, before=before, billed=billed)
+    return finish(tx, after, params, before=before)
 
 
-def finish(tx: Transaction, after: Body, *, before: Body, billed: bool) -> Body:
-    """Save and tell the change; bill the new period when one began."""
-    if billed:
+def align(tx: Transaction, subscription: Body, before: Snapshot) -> None:
+    """Where an item has begun another interval and all have the same now, begin a new cycle with all of them."""
+    items = of_subscription(tx, subscription)
+    intervals = {interval_of(tx.load("price", item["price"])) for item in items}
+    if begun(tx, subscription, before) and len(intervals) == 1:
+        subscription |= restart(tx, subscription)
+
+
+def finish(tx: Transaction, after: Body, params: Body, *, before: Snapshot) -> Body:
+    """Prorate, save and tell the change; bill the periods that began, or the prorations when they are to be at once.
+
+    `params` say how (`proration_behavior`, `proration_date`, `payment_behavior`). Raises a card error for
+    `payment_behavior=error_if_incomplete` when the charge fails.
+    """
+    proration = params.get("proration_behavior", "create_prorations")
+    if proration != "none":
+        prorate(tx, after, before, at=params.get("proration_date", tx.now))
+    billed = begun(tx, after, before)
+    at_once = proration == "always_invoice" and pending(tx, after["id"])
+    if billed or at_once:
         after["latest_invoice"] = new_id("in")
-    save_and_record(tx, "customer.subscription.updated", after, before=before)
-    if billed:
-        bill(tx, after, reason="subscription_update", id=after["latest_invoice"])
+    save_and_record(tx, "customer.subscription.updated", after, before=before.shown)
+    if billed or at_once:
+        _bill(tx, after, billed, behavior=params.get("payment_behavior", "allow_incomplete"))
     return tx.load("subscription", after["id"])
 
 
-def change_items(tx: Transaction, subscription: Body, sent: list[Body]) -> bool:
-    """Change, remove and add items as `items[]` says; returns whether an item began a new period."""
+def _bill(tx: Transaction, subscription: Body, items: list[Body], *, behavior: str) -> None:
+    outcome = charging.expect(tx, subscription)
+    wait = behavior == "default_incomplete"
+    id = subscription["latest_invoice"]
+    invoice = bill(tx, subscription, reason="subscription_update", id=id, items=items, wait=wait)
+    if invoice["status"] == "open" and invoice["attempted"]:
+        if behavior == "error_if_incomplete":
+            raise charging.refusal(outcome)
+        if behavior == "pending_if_incomplete":
+            raise errors.not_simulated(f"payment_behavior={behavior}")
+
+
+def change_items(tx: Transaction, subscription: Body, sent: list[Body]) -> None:
+    """Change, remove and add items as `items[]` says."""
     own = {item["id"]: item for item in of_subscription(tx, subscription)}
-    billed = False
     # Additions come first, so that an item can be replaced by deleting the only one there is.
     for index, each in sorted(enumerate(sent), key=lambda pair: (pair[1].get("deleted", False), pair[0])):
         path = f"items[{index}]"
@@ -58,12 +88,11 @@ def change_items(tx: Transaction, subscription: Body, sent: list[Body]) -> bool:
         elif each.get("deleted"):
             remove_item(tx, own[each["id"]])
         else:
-            billed |= change_item(tx, subscription, own[each["id"]], each, path=path)
-    return billed
+            change_item(tx, subscription, own[each["id"]], each, path=path)
 
 
-def _change_anchor(tx: Transaction, subscription: Body, params: Body) -> bool:
-    """Move the trial's end, or the anchor to now; returns whether a new period began that is to be billed."""
+def _change_anchor(tx: Transaction, subscription: Body, params: Body) -> None:
+    """Move the trial's end, or the anchor to now, which begins a new period."""
     trial_end = trial_end_of(params, now=tx.now)
     if trial_end is not None:
         subscription |= {
@@ -73,11 +102,8 @@ def _change_anchor(tx: Transaction, subscription: Body, params: Body) -> bool:
             "billing_cycle_anchor": trial_end,
         }
         _stretch_items(tx, subscription, end=trial_end)
-        return False
-    if params.get("billing_cycle_anchor") == "now" or _ends_trial(subscription, params):
+    elif params.get("billing_cycle_anchor") == "now" or _ends_trial(subscription, params):
         subscription |= restart(tx, subscription)
-        return True
-    return False
 
 
 def _ends_trial(subscription: Body, params: Body) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from apps.sandbox import checkout
 from apps.sandbox.contract import Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.render import embedded, render
@@ -64,6 +65,9 @@ def _included(tx: Transaction, owner: Body, *, field: str) -> Any:
     if field in ("cash_balance", "invoice_credit_balance", "tax", "confirmation_secret"):
         return None
     id = owner["id"]
+    if owner["object"] == checkout.KIND:
+        data = checkout.line_items(tx, tx.load(checkout.KIND, id))
+        return embedded(data=data, url=f"/v1/checkout/sessions/{id}/line_items")
     data = _current_subscriptions(tx, id) if field == "subscriptions" else []
     return embedded(data=data, url=f"/v1/{owner['object']}s/{id}/{field}")
 

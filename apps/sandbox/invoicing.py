@@ -6,10 +6,12 @@ Contract: docs.stripe.com/invoicing/overview, and events in the order in which S
 import json
 from typing import Final
 
+from apps.sandbox.balance import apply, owed, restore
 from apps.sandbox.contract import DAY, Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
 from apps.sandbox.lines import build_lines
+from apps.sandbox.prorating import pending
 from apps.sandbox.recording import record, save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.shapes import complete
@@ -24,10 +26,12 @@ def issue(
 ) -> Body:
     """Make a draft for the current periods of `items`, or all, and record invoice.created.
 
-    `reason` is Stripe's billing_reason. The subscription's metadata is copied as it is now: later changes of it
-    do not show on this invoice.
+    `reason` is Stripe's billing_reason. Pending invoice items of the subscription are taken up. The subscription's
+    metadata is copied as it is now: later changes of it do not show on this invoice.
     """
     invoice, lines = draft(tx, subscription, reason=reason, id=id or new_id("in"), items=items)
+    for invoice_item in pending(tx, subscription["id"]):
+        tx.save(invoice_item | {"invoice": invoice["id"]})
     for line in lines:
         tx.insert(line)
     tx.insert(invoice)
@@ -41,12 +45,16 @@ def draft(
     """Return the invoice that `issue` would make, and its lines; nothing is kept."""
     if items is None:
         items = tx.all("subscription_item", subscription=subscription["id"])
-    lines = build_lines(tx, subscription, invoice=id, items=items)
+    taken_up = pending(tx, subscription["id"])
+    lines = build_lines(tx, subscription, invoice=id, items=items, pending=taken_up)
+    total = sum(line["amount"] for line in lines)
     invoice = _draft(tx, subscription, reason=reason, id=id)
-    return complete(invoice | dict.fromkeys(_AMOUNTS, sum(line["amount"] for line in lines))), lines
+    due = owed(total=total, balance=invoice["starting_balance"])
+    amounts = dict.fromkeys(_TOTALS, total) | {"amount_due": due, "amount_remaining": due}
+    return complete(invoice | amounts), lines
 
 
-_AMOUNTS = ("amount_due", "amount_remaining", "subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax")
+_TOTALS = ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax")
 
 
 def _draft(tx: Transaction, subscription: Body, *, reason: str, id: str) -> Body:
@@ -64,6 +72,7 @@ def _draft(tx: Transaction, subscription: Body, *, reason: str, id: str) -> Body
         "parent": {"type": "subscription_details", "quote_details": None, "subscription_details": details},
         "period_end": tx.now,
         "period_start": tx.now,
+        "starting_balance": customer.get("balance", 0),
         "test_clock": subscription["test_clock"],
     }
 
@@ -94,7 +103,6 @@ _BLANK: Body = {
     "payment_settings": {"default_mandate": None, "payment_method_options": None, "payment_method_types": None},
     "post_payment_credit_notes_amount": 0,
     "pre_payment_credit_notes_amount": 0,
-    "starting_balance": 0,
     "status": "draft",
     "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
     "total_discount_amounts": [],
@@ -104,9 +112,10 @@ _BLANK: Body = {
 
 
 def finalize(tx: Transaction, invoice: Body) -> Body:
-    """Open the draft: from `status_transitions.finalized_at` on its customer owes it."""
+    """Open the draft: from `status_transitions.finalized_at` on its customer owes what the balance leaves of it."""
     days = (tx.find(subscription_of(invoice)) or {}).get("days_until_due")
     opened = invoice | {
+        **apply(tx, invoice),
         "status": "open",
         "number": _number(tx, invoice),
         "effective_at": tx.now,
@@ -170,6 +179,7 @@ def void(tx: Transaction, invoice: Body) -> Body:
     """Declare that the invoice was never owed; raises ApiError unless it is open or uncollectible."""
     if invoice["status"] not in ("open", "uncollectible"):
         raise ApiError("You can only void an invoice that is open or uncollectible.", code="invoice_not_editable")
+    restore(tx, invoice)
     return _closed(tx, "invoice.voided", invoice, status="void", at="voided_at")
 
 

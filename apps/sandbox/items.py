@@ -4,7 +4,6 @@ Contract: docs.stripe.com/api/subscription_items. Since 2025-03-31.basil an item
 """
 
 from apps.sandbox import errors, metadata
-from apps.sandbox.amounts import cost
 from apps.sandbox.catalogue import insert_price
 from apps.sandbox.contract import Body
 from apps.sandbox.errors import ApiError
@@ -40,8 +39,8 @@ def add_item(tx: Transaction, subscription: Body, sent: Body, *, path: str) -> B
     return tx.insert(complete(item))
 
 
-def change_item(tx: Transaction, subscription: Body, item: Body, sent: Body, *, path: str) -> bool:
-    """Apply `sent` to the item; returns whether another interval began, which is billed from now on."""
+def change_item(tx: Transaction, subscription: Body, item: Body, sent: Body, *, path: str) -> None:
+    """Apply `sent` to the item; another interval begins a new period now."""
     old = tx.load("price", item["price"])
     priced = any(name in sent for name in PRICED_BY.split())
     price = _price(tx, subscription, sent, path=path, replacing=item["id"]) if priced else old
@@ -51,11 +50,9 @@ def change_item(tx: Transaction, subscription: Body, item: Body, sent: Body, *, 
         "quantity": _quantity(price, sent, current=current, path=path),
         "metadata": metadata.merged(item["metadata"], sent.get("metadata")),
     }
-    restarted = _interval(old) != _interval(price) and subscription["status"] != "trialing"
-    if restarted:
+    if interval_of(old) != interval_of(price) and subscription["status"] != "trialing":
         changed |= first_period(price, now=tx.now)
     tx.save(changed)
-    return restarted
 
 
 def remove_item(tx: Transaction, item: Body) -> None:
@@ -72,33 +69,33 @@ def of_subscription(tx: Transaction, subscription: Body) -> list[Body]:
 def current_period(tx: Transaction, subscription: Body, price: Body) -> Body:
     """Return the bounds of the period that runs now: the trial, or the one that the anchor gives."""
     if subscription["status"] == "trialing":
-        return {"current_period_start": subscription["trial_start"], "current_period_end": subscription["trial_end"]}
+        return _bounds(subscription["trial_start"], subscription["trial_end"])
     return period_at(
         price, anchor=subscription["billing_cycle_anchor"], moment=tx.now, begin=subscription["start_date"]
     )
 
 
 def period_at(price: Body, *, anchor: int, moment: int, begin: int = 0) -> Body:
-    """Return the bounds of the period around `moment`, which starts no earlier than `begin`."""
-    interval, interval_count = _interval(price)
+    """Return the bounds of the period around `moment`, which starts no earlier than `begin`.
+
+    `_whole_start` is where it would have begun without that: the price is for the time from there.
+    """
+    interval, interval_count = interval_of(price)
     start, end = containing(moment, anchor=anchor, interval=interval, interval_count=interval_count)
-    return {"current_period_start": max(start, begin), "current_period_end": end}
+    return _bounds(max(start, begin), end) | {"_whole_start": start}
 
 
 def first_period(price: Body, *, now: int) -> Body:
-    interval, interval_count = _interval(price)
-    end = boundary(now, interval=interval, count=interval_count)
-    return {"current_period_start": now, "current_period_end": end}
+    interval, interval_count = interval_of(price)
+    return _bounds(now, boundary(now, interval=interval, count=interval_count))
 
 
-def total(tx: Transaction, subscription: Body) -> int:
-    """Return what all items cost for one period, in the currency's minor unit."""
-    priced = [(item, tx.load("price", item["price"])) for item in of_subscription(tx, subscription)]
-    currency = subscription["currency"]
-    return sum(cost(price, quantity=item["quantity"] or 0, currency=currency) for item, price in priced)
+def _bounds(start: int, end: int) -> Body:
+    return {"current_period_start": start, "current_period_end": end, "_whole_start": start}
 
 
-def _interval(price: Body) -> tuple[str, int]:
+def interval_of(price: Body) -> tuple[str, int]:
+    """Return the interval of a recurring price, and how many of it make a period."""
     return price["recurring"]["interval"], price["recurring"]["interval_count"]
 
 

@@ -1,4 +1,4 @@
-"""What an invoice is made of: one line for each subscription item's period.
+"""What an invoice is made of: a line for each subscription item's period, and one for each invoice item.
 
 Contract: docs.stripe.com/api/invoice-line-item.
 """
@@ -6,54 +6,84 @@ Contract: docs.stripe.com/api/invoice-line-item.
 from apps.sandbox.amounts import cost
 from apps.sandbox.contract import Body
 from apps.sandbox.ids import new_id
+from apps.sandbox.prorating import pricing, share, whole_start
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
 
 
-def build_lines(tx: Transaction, subscription: Body, *, invoice: str, items: list[Body]) -> list[Body]:
-    """Return a line for the running period of each of `items`; nothing is kept."""
-    return [_line(tx, subscription, item, invoice=invoice) for item in items]
+def build_lines(
+    tx: Transaction, subscription: Body, *, invoice: str, items: list[Body], pending: list[Body]
+) -> list[Body]:
+    """Return a line for each pending invoice item, then one for the running period of each of `items`.
+
+    Nothing is kept.
+    """
+    own = [_line(tx, subscription, item, invoice=invoice) for item in items]
+    return [*(_line_of(each, invoice=invoice) for each in pending), *own]
+
+
+def _line_of(invoice_item: Body, *, invoice: str) -> Body:
+    details = invoice_item["parent"]["subscription_details"]
+    same = ("amount", "currency", "description", "discountable", "metadata", "period", "pricing", "quantity")
+    line = _BLANK | {
+        "id": new_id("il"),
+        **{name: invoice_item[name] for name in same},
+        "invoice": invoice,
+        "parent": _line_parent(**_names(details), invoice_item=invoice_item["id"]),
+        "quantity_decimal": invoice_item["quantity_decimal"],
+        "subtotal": invoice_item["amount"],
+    }
+    return complete(line)
+
+
+def _names(details: Body) -> dict[str, str]:
+    return {"subscription": details["subscription"], "item": details["subscription_item"]}
+
+
+_BLANK: Body = {
+    "object": "line_item",
+    "discount_amounts": [],
+    "discountable": True,
+    "discounts": [],
+    "livemode": False,
+    "pretax_credit_amounts": [],
+    "taxes": [],
+}
 
 
 def _line(tx: Transaction, subscription: Body, item: Body, *, invoice: str) -> Body:
     price = tx.load("price", item["price"])
     trial = subscription["status"] == "trialing"
-    quantity = item["quantity"] if item["quantity"] is not None else 0
-    amount = 0 if trial else cost(price, quantity=quantity, currency=subscription["currency"])
+    amount = 0 if trial else _amount(item, price=price, currency=subscription["currency"])
     name = (tx.find(price["product"], deleted=True) or {}).get("name")
-    return complete(
-        {
-            "id": new_id("il"),
-            "object": "line_item",
-            "amount": amount,
-            "currency": subscription["currency"],
-            "description": f"Trial period for {name}" if trial else f"{quantity} × {name}",
-            "discount_amounts": [],
-            "discountable": True,
-            "discounts": [],
-            "invoice": invoice,
-            "livemode": False,
-            "metadata": subscription["metadata"],
-            "parent": _line_parent(subscription=subscription["id"], item=item["id"]),
-            "period": {"start": item["current_period_start"], "end": item["current_period_end"]},
-            "pretax_credit_amounts": [],
-            "pricing": {
-                "type": "price_details",
-                "price_details": {"price": price["id"], "product": price["product"]},
-                "unit_amount_decimal": price["unit_amount_decimal"],
-            },
-            "quantity": item["quantity"],
-            "quantity_decimal": None if item["quantity"] is None else str(item["quantity"]),
-            "subtotal": amount,
-            "taxes": [],
-        }
-    )
+    line = _BLANK | {
+        "id": new_id("il"),
+        "amount": amount,
+        "currency": subscription["currency"],
+        "description": f"Trial period for {name}" if trial else f"{item['quantity'] or 0} × {name}",
+        "invoice": invoice,
+        "metadata": subscription["metadata"],
+        "parent": _line_parent(subscription=subscription["id"], item=item["id"]),
+        "period": {"start": item["current_period_start"], "end": item["current_period_end"]},
+        "pricing": pricing(price),
+        "quantity": item["quantity"],
+        "quantity_decimal": None if item["quantity"] is None else str(item["quantity"]),
+        "subtotal": amount,
+    }
+    return complete(line)
 
 
-def _line_parent(*, subscription: str, item: str) -> Body:
+def _amount(item: Body, *, price: Body, currency: str) -> int:
+    """Return the price of the item's period, which the billing cycle's anchor can have cut short."""
+    start, end = item["current_period_start"], item["current_period_end"]
+    full = cost(price, quantity=item["quantity"] or 0, currency=currency)
+    return share(full, start=start, end=end, whole=whole_start(item))
+
+
+def _line_parent(*, subscription: str, item: str, invoice_item: str | None = None) -> Body:
     details = {
-        "invoice_item": None,
-        "proration": False,
+        "invoice_item": invoice_item,
+        "proration": invoice_item is not None,
         "proration_details": {"credited_items": None},
         "subscription": subscription,
         "subscription_item": item,

@@ -4,8 +4,9 @@ Nothing here runs by itself: the control API asks for it when it moves the clock
 """
 
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
-from apps.sandbox import dunning, methods
+from apps.sandbox import checkout, dunning, methods
 from apps.sandbox.agenda import Due, all_done_at, next_due
 from apps.sandbox.billing import bill
 from apps.sandbox.cancellation import cancel
@@ -27,49 +28,71 @@ _MOST_STEPS = 10_000
 def advance(tx: Transaction, *, until: int, test_clock: str | None = None) -> None:
     """Go through all that falls due until `until` (Unix seconds), in the order of time; `tx.now` ends there.
 
-    It is about the subscriptions on `test_clock`, or without one about those on none. Raises ApiError, and so
+    It is about what is on `test_clock`, or without one about what is on none. Raises ApiError, and so
     changes nothing, where that is more than a test can mean.
     """
-    subscriptions = tx.all("subscription", test_clock=test_clock)
-    found = [
-        (next_due(tx, each, after=all_done_at(tx.now)), order, each["id"]) for order, each in enumerate(subscriptions)
-    ]
-    queue = [(due, order, id) for due, order, id in found if due is not None]
-    heapify(queue)
+    queue = _queue(tx, test_clock)
     steps = 0
-    while queue and queue[0][0].at <= until:
+    while queue and queue[0].due.at <= until:
         steps += 1
         if steps > _MOST_STEPS:
             raise ApiError(f"More than {_MOST_STEPS} things fall due; move the clock in smaller steps.", param="now")
-        due, order, id = heappop(queue)
+        entry = heappop(queue)
+        due = entry.due
         tx.now = max(due.at, tx.now)
         _step(tx, due)
-        following = next_due(tx, tx.load("subscription", id), after=(due.at, due.rank))
+        following = next_due(tx, tx.load(entry.kind, entry.id), after=(due.at, due.rank))
         if following:
-            heappush(queue, (following, order, id))
+            heappush(queue, _entry(following, order=entry.order, kind=entry.kind, id=entry.id))
     tx.now = max(until, tx.now)
 
 
+class _Entry(NamedTuple):
+    """What falls due next for one object; sorted by moment, then rank, then the order of making."""
+
+    at: int
+    rank: int
+    order: int
+    due: Due
+    kind: str
+    id: str
+
+
+def _entry(due: Due, *, order: int, kind: str, id: str) -> _Entry:
+    return _Entry(due.at, due.rank, order, due, kind, id)
+
+
+def _queue(tx: Transaction, test_clock: str | None) -> list[_Entry]:
+    after = all_done_at(tx.now)
+    subjects = [*tx.all("subscription", test_clock=test_clock), *tx.all(checkout.KIND, _test_clock=test_clock)]
+    found = [(next_due(tx, each, after=after), order, each) for order, each in enumerate(subjects)]
+    queue = [_entry(due, order=order, kind=each["object"], id=each["id"]) for due, order, each in found if due]
+    heapify(queue)
+    return queue
+
+
 def _step(tx: Transaction, due: Due) -> None:
-    if due.kind == "retry":
-        dunning.retry(tx, tx.load("invoice", due.id))
-        return
-    subscription = tx.load("subscription", due.id)
+    kind = {"retry": "invoice", "lapse": checkout.KIND}.get(due.kind, "subscription")
+    subject = tx.load(kind, due.id)
     match due.kind:
+        case "retry":
+            dunning.retry(tx, subject)
+        case "lapse":
+            checkout.expire(tx, subject)
         case "cancel":
-            cancel(tx, subscription)
+            cancel(tx, subject)
         case "resume":
-            move(tx, subscription, {"pause_collection": None})
+            move(tx, subject, {"pause_collection": None})
         case "trial_will_end":
-            record(tx, "customer.subscription.trial_will_end", subscription)
+            record(tx, "customer.subscription.trial_will_end", subject)
         case "upcoming":
-            record(tx, "invoice.upcoming", _upcoming(tx, subscription))
+            record(tx, "invoice.upcoming", _upcoming(tx, subject))
         case "trial_end":
-            _end_trial(tx, subscription)
+            _end_trial(tx, subject)
         case "renew":
-            _renew(tx, subscription)
+            _renew(tx, subject)
         case "expire":
-            dunning.expire(tx, subscription)
+            dunning.expire(tx, subject)
 
 
 def _renew(tx: Transaction, subscription: Body) -> None:

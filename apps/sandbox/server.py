@@ -52,7 +52,7 @@ class StandIn:
         self._server = _Server((HOST, port), _Handler)
         if reset:
             _remove(store)
-        self._store = Store(store)
+        self._store = Store(store, base=self.url)
         with self._store.writing() as tx:
             ensure_account(tx)
         self._holds = Holds()

@@ -10,9 +10,12 @@ from apps.sandbox.contract import Body
 
 _CLASSES: Final = {
     "account": "Account",
+    "billing_portal.session": "billing_portal.Session",
+    "checkout.session": "checkout.Session",
     "customer": "Customer",
     "event": "Event",
     "invoice": "Invoice",
+    "invoiceitem": "InvoiceItem",
     "line_item": "InvoiceLineItem",
     "payment_method": "PaymentMethod",
     "plan": "Plan",
@@ -25,6 +28,7 @@ _CLASSES: Final = {
 }
 
 INCLUDABLE: Final = {
+    "checkout.session": frozenset({"line_items"}),
     "customer": frozenset({"cash_balance", "invoice_credit_balance", "sources", "subscriptions", "tax", "tax_ids"}),
     "invoice": frozenset({"confirmation_secret", "payments"}),
     "price": frozenset({"currency_options", "tiers"}),
@@ -53,6 +57,7 @@ _CARD_ONLY: Final = {
 _SOMETIMES: Final = {
     "account": frozenset({"company", "groups", "individual"}),
     "event": frozenset({"account", "context"}),
+    "invoiceitem": frozenset({"frozen_fields"}),
     "plan": frozenset({"tiers"}),
     "subscription": frozenset({"managed_payments", "presentment_details"}),
     "webhook_endpoint": frozenset({"secret"}),

@@ -50,9 +50,9 @@ def roll_periods(tx: Transaction, subscription: Body) -> list[Body]:
 
 
 def next_period(tx: Transaction, subscription: Body, item: Body, *, at: int) -> Body:
-    """Return the item in the period that runs at the moment; nothing is kept."""
-    price = tx.load("price", item["price"])
-    return item | period_at(price, anchor=subscription["billing_cycle_anchor"], moment=at)
+    """Return the item in the period that runs at the moment, after the one it is in; nothing is kept."""
+    anchor, price = subscription["billing_cycle_anchor"], tx.load("price", item["price"])
+    return item | period_at(price, anchor=anchor, moment=at, begin=item["current_period_end"])
 
 
 def _active(tx: Transaction, subscription: Body) -> Body:

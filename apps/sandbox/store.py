@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS object (
 CREATE INDEX IF NOT EXISTS object_kind ON object (kind, deleted, seq);
 CREATE INDEX IF NOT EXISTS object_customer ON object (kind, json_extract(body, '$.customer'), seq);
 CREATE INDEX IF NOT EXISTS object_subscription ON object (kind, json_extract(body, '$.subscription'), seq);
+CREATE INDEX IF NOT EXISTS object_pending ON object (kind, json_extract(body, '$._subscription'), seq);
 CREATE INDEX IF NOT EXISTS object_invoice ON object (kind, json_extract(body, '$.invoice'), seq);
 CREATE INDEX IF NOT EXISTS object_lookup_key ON object (kind, json_extract(body, '$.lookup_key'));
 CREATE INDEX IF NOT EXISTS object_parent
@@ -60,12 +61,14 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 class Transaction:
     """The store as one request sees it.
 
-    `now` is the stand-in's time in Unix seconds, `began` the real one; `request_id` and `idempotency_key` are what
+    `base` is the address under which a browser finds the stand-in's pages. `now` is the stand-in's time in Unix
+    seconds, `began` the real one; `request_id` and `idempotency_key` are what
     the events of this request will name, None when nobody asked for the change through the API.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, *, base: str) -> None:
         self.sql = connection
+        self.base = base
         self.request_id: str | None = None
         self.idempotency_key: str | None = None
         self.began = time.time()
@@ -126,12 +129,13 @@ class Transaction:
 class Store:
     """The file and its connections.
 
-    `path` is made, with its folder, when it is not there.
+    `path` is made, with its folder, when it is not there; `base` is the stand-in's own address.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, base: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
+        self._base = base
         self._writer = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         connection = self._connect()
@@ -169,7 +173,7 @@ class Store:
         try:
             connection.execute(begin)
             with connection:
-                yield Transaction(connection)
+                yield Transaction(connection, base=self._base)
         finally:
             self._idle.append(connection)
 

@@ -13,7 +13,8 @@ from apps.sandbox.cards import SUCCEEDS
 from apps.sandbox.contract import DAY, Body
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
-from apps.sandbox.items import add_item, first_period, resolve_price, total
+from apps.sandbox.invoicing import draft
+from apps.sandbox.items import add_item, first_period, of_subscription, resolve_price
 from apps.sandbox.recording import record
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
@@ -41,7 +42,8 @@ def subscribe(tx: Transaction, params: Body) -> Body:
         add_item(tx, subscription, item, path=f"items[{index}]")
     subscription |= cancellation_terms(tx, subscription, params)
     wait = params.get("payment_behavior") == "default_incomplete"
-    subscription["status"] = _first_status(tx, subscription, wait=wait)
+    billed = _billed(tx, subscription, params)
+    subscription["status"] = _first_status(tx, subscription, billed=billed, wait=wait)
     if subscription["status"] == "incomplete" and params.get("payment_behavior") == "error_if_incomplete":
         raise charging.refusal(charging.expect(tx, subscription))
     subscription["latest_invoice"] = new_id("in")
@@ -49,7 +51,8 @@ def subscribe(tx: Transaction, params: Body) -> Body:
     record(tx, "customer.subscription.created", subscription)
     if subscription["status"] == "trialing" and subscription["trial_end"] - tx.now < TRIAL_NOTICE:
         record(tx, "customer.subscription.trial_will_end", subscription)
-    bill(tx, subscription, reason="subscription_create", id=subscription["latest_invoice"], wait=wait)
+    id = subscription["latest_invoice"]
+    bill(tx, subscription, reason="subscription_create", id=id, items=billed, wait=wait)
     return tx.load("subscription", subscription["id"])
 
 
@@ -159,10 +162,18 @@ def _checked_trial(end: int, *, now: int, param: str) -> int:
     return end
 
 
-def _first_status(tx: Transaction, subscription: Body, *, wait: bool) -> str:
+def _billed(tx: Transaction, subscription: Body, params: Body) -> list[Body]:
+    """Return the items on the first invoice: none where the time up to the anchor is not to be prorated."""
+    stub = subscription["billing_cycle_anchor"] > tx.now and subscription["status"] == "active"
+    return [] if stub and params.get("proration_behavior") == "none" else of_subscription(tx, subscription)
+
+
+def _first_status(tx: Transaction, subscription: Body, *, billed: list[Body], wait: bool) -> str:
     """Return `incomplete` where the first invoice will not be paid at once, else the status that was drafted."""
     automatic = subscription["collection_method"] == "charge_automatically"
     status: str = subscription["status"]
-    if status != "active" or not automatic or not total(tx, subscription):
+    if status != "active" or not automatic:
         return status
-    return "incomplete" if wait or charging.expect(tx, subscription) != SUCCEEDS else status
+    invoice, _lines = draft(tx, subscription, reason="subscription_create", id="first", items=billed)
+    fails = wait or charging.expect(tx, subscription) != SUCCEEDS
+    return "incomplete" if fails and invoice["amount_due"] else status

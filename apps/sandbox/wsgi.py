@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from apps.sandbox import api, control, errors, home
+from apps.sandbox import api, control, errors
 from apps.sandbox.api import Request, Response
 from apps.sandbox.control import PREFIX, Sandbox
 from apps.sandbox.errors import ApiError
 from apps.sandbox.interventions import Fault
 from apps.sandbox.loopback import HOST, target
+from apps.sandbox.pages import site
+from apps.sandbox.pages.layout import Page
 
 _LARGEST_BODY = 1 << 20
 
@@ -27,8 +29,10 @@ class Application:
         try:
             request = _request(environ)
             _check_local(request)
-            if request.path == "/" and request.method == "GET":
-                return _html(start_response, home.page(self._sandbox.store))
+            page = site.answer(self._sandbox, request)
+            if page is not None:
+                self._sandbox.deliverer.wake()
+                return _html(start_response, page)
             response = self._answer(request)
         except ApiError as refusal:
             response = Response(refusal.status, refusal.body())
@@ -111,8 +115,14 @@ def _json(start_response: StartResponse, response: Response) -> list[bytes]:
     return _send(start_response, response.status, content, {"Content-Type": "application/json", **response.headers})
 
 
-def _html(start_response: StartResponse, page: str) -> list[bytes]:
-    return _send(start_response, 200, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
+def _html(start_response: StartResponse, page: Page) -> list[bytes]:
+    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _POLICY}
+    if page.location is not None:
+        headers["Location"] = page.location
+    return _send(start_response, page.status, page.html.encode(), headers)
+
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'"
 
 
 def _send(start_response: StartResponse, status: int, content: bytes, headers: dict[str, str]) -> list[bytes]:

@@ -23,8 +23,6 @@ CONFIGURED = (
     "EMAIL_URL",
 )
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Path]:

@@ -15,7 +15,6 @@ from apps.tenants import context
 from apps.tenants.models import Provisioning, Tenant, Tombstone
 from tests.factories import NOW, make_tenant
 from tests.support.vendor import Vendor
-from tests.support.working import failed_jobs
 
 Settle = Callable[[], None]
 

@@ -95,7 +95,6 @@ def test_the_ordered_stream_ends_in_a_working_tenant_on_its_new_plan(life: Life)
     assert end["users"] == [("acme", "ann@acme.example", "administrator")]
 
 
-@pytest.mark.slow
 def test_every_permutation_of_the_last_five_steps_ends_in_the_same_state(life: Life) -> None:
     expected = the_ordered_end(life)
     deliver(life.beginning)

@@ -136,4 +136,4 @@ def the_next_worker_looks_around() -> None:
     """What every worker does at its start and every minute."""
     from apps.core import jobs
 
-    assert jobs.retry_stalled() == 1
+    assert jobs.retry_stalled() >= 1

@@ -345,6 +345,6 @@ class TestTrouble:
             with time_machine.travel(start + timedelta(minutes=minute), tick=False):
                 tasks.every_minute_job()
                 drain()
-        assert len(failed_jobs()) <= 6
+        assert len(failed_jobs()) <= 8
         assert Alert.objects.open().get().code == "provisioning_failed"
         assert Entry.objects.filter(action="tenant.provisioned").count() == 0

@@ -15,6 +15,7 @@ from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.models import Alert, Entry
 from apps.audit.services import Cause
+from apps.billing import gateway
 from apps.billing.models import Event
 from apps.billing.types import Price
 from apps.plans.models import ManagedPrice, PlanVersion, Subscription
@@ -315,6 +316,9 @@ class TestPrices:
             make_price("price_free", {}, amount=None),
         )
         monkeypatch.setattr("apps.billing.selectors.mirrored_prices", lambda: found)
+        monkeypatch.setattr(
+            "apps.billing.selectors.prices", lambda ids: {each.id: each for each in found if each.id in ids}
+        )
 
     def test_each_price_shows_its_limits_and_what_is_wrong_with_them(self, staff: Client) -> None:
         page = staff.get(path_of("plans_managedprice_changelist")).content.decode()
@@ -332,6 +336,16 @@ class TestPrices:
         staff.post(path_of("plans_managedprice_changelist"), {"price": "price_pro", "group": ""})
         assert not ManagedPrice.objects.exists()
         assert set(Entry.objects.values_list("actor_label", flat=True)) == {"olga"}
+
+    def test_a_price_that_cannot_be_had_is_said_plainly(self, staff: Client, settings: Any) -> None:
+        settings.STRIPE_API_BASE = "http://127.0.0.1:1"
+        gateway.client.cache_clear()
+        answer = staff.post(
+            path_of("plans_managedprice_changelist"), {"price": "price_gone", "group": "metered"}, follow=True
+        )
+        gateway.client.cache_clear()
+        assert "is not reachable" in answer.content.decode()
+        assert not ManagedPrice.objects.exists()
 
     def test_a_price_of_the_settings_is_not_changed_here(self, staff: Client, settings: Any) -> None:
         settings.TENANTRY_RECURRING_PRICES = ["price_pro"]

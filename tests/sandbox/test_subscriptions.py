@@ -109,7 +109,7 @@ def test_items_change_in_one_event(client: stripe.StripeClient, subscribe: Subsc
     items: Any = [{"id": old, "deleted": True}, {"price": seats.id, "quantity": 7}]
     changed = client.v1.subscriptions.update(made.id, {"items": items})
     assert [(item.price.id, item.quantity) for item in changed["items"].data] == [(seats.id, 7)]
-    assert event_types(client, after=known) == ["customer.subscription.updated"]
+    assert event_types(client, after=known) == [*["invoiceitem.created"] * 2, "customer.subscription.updated"]
     event = client.v1.events.list({"limit": 1}).data[0]
     assert event.data.previous_attributes["items"].data[0].id == old
     back = client.v1.subscriptions.update(made.id, {"items": [{"id": changed["items"].data[0].id, "price": price.id}]})
@@ -134,8 +134,11 @@ def test_another_interval_is_billed_from_now_on(
     item = made["items"].data[0].id
     changed = client.v1.subscriptions.update(made.id, {"items": [{"id": item, "price": yearly.id}]})
     assert changed["items"].data[0].current_period_start == NOW + DAY
-    assert event_types(client, after=known) == ["customer.subscription.updated", *PAID]
-    assert client.v1.invoices.retrieve(changed.latest_invoice).total == 900
+    credited = ["invoice.created", "customer.updated", *PAID[1:]]
+    assert event_types(client, after=known) == ["invoiceitem.created", "customer.subscription.updated", *credited]
+    invoice = client.v1.invoices.retrieve(changed.latest_invoice)
+    assert [line.amount for line in invoice.lines.data] == [-964, 900]
+    assert changed.billing_cycle_anchor == NOW + DAY
 
 
 def test_items_have_routes_of_their_own(client: stripe.StripeClient, subscribe: Subscribe) -> None:

@@ -17,6 +17,7 @@ from apps.backoffice.site import site
 from apps.billing import selectors as billing
 from apps.billing.types import Price
 from apps.core import clock
+from apps.core.errors import TenantryError
 from apps.lifecycle import services as lifecycle
 from apps.plans import selectors as plans
 from apps.plans.metadata import PriceLimits, read_price_limits
@@ -43,7 +44,10 @@ class PriceAdmin(ReadOnlyModelAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         if request.method == "POST":
-            self._mark(request)
+            try:
+                self._mark(request)
+            except TenantryError as error:
+                messages.error(request, str(error))
             return redirect("admin:plans_managedprice_changelist")
         context = {
             **self.admin_site.each_context(request),

@@ -3,43 +3,21 @@
 from apps.sandbox import cards, clocks, listing, metadata, methods
 from apps.sandbox.cancellation import delete_customer
 from apps.sandbox.contract import Body
-from apps.sandbox.ids import random_text
+from apps.sandbox.customers import PLAIN, changes, insert_customer
 from apps.sandbox.recording import record, save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.routing import PAGE, Call, route
-from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
 
-_PLAIN = "address balance business_name description email individual_name name phone preferred_locales shipping"
-_CHANGEABLE = f"{_PLAIN} tax_exempt invoice_prefix metadata invoice_settings"
-_INVOICE_SETTINGS: Body = {
-    "custom_fields": None,
-    "default_payment_method": None,
-    "footer": None,
-    "rendering_options": None,
-}
+_CHANGEABLE = f"{PLAIN} tax_exempt invoice_prefix metadata invoice_settings"
 
 
 def create(call: Call) -> Body:
     """Make a customer, on `test_clock` if one is named; nobody comes onto a clock, or off it, later."""
     if "test_clock" in call.params:
         call.tx.load(clocks.KIND, call.params["test_clock"], param="test_clock")
-    customer = {
-        "id": "cus_" + random_text(14),
-        "object": "customer",
-        "balance": 0,
-        "created": call.tx.now,
-        "invoice_prefix": random_text(8).upper(),
-        "livemode": False,
-        "preferred_locales": [],
-        "tax_exempt": "none",
-        "test_clock": call.params.get("test_clock"),
-        **_changes(call.params),
-        "invoice_settings": _INVOICE_SETTINGS,
-        "metadata": metadata.of(call.params),
-    }
-    call.tx.insert(complete(customer))
-    stored = call.tx.save(_with_payment(call.tx, complete(customer), call.params))
+    customer = insert_customer(call.tx, call.params)
+    stored = call.tx.save(_with_payment(call.tx, customer, call.params))
     record(call.tx, "customer.created", stored)
     return render(call.tx, stored)
 
@@ -59,11 +37,6 @@ def _with_payment(tx: Transaction, customer: Body, params: Body) -> Body:
     return customer | {"invoice_settings": customer["invoice_settings"] | sent}
 
 
-def _changes(params: Body) -> Body:
-    names = [*_PLAIN.split(), "tax_exempt", "invoice_prefix"]
-    return {name: params[name] if params[name] != "" else None for name in names if name in params}
-
-
 def retrieve(call: Call) -> Body:
     """A deleted customer can still be retrieved, as its id and `deleted`."""
     if call.tx.is_deleted(call.id):
@@ -74,7 +47,7 @@ def retrieve(call: Call) -> Body:
 def update(call: Call) -> Body:
     customer = call.tx.load("customer", call.id)
     before = render(call.tx, customer)
-    after = _with_payment(call.tx, customer, call.params) | _changes(call.params)
+    after = _with_payment(call.tx, customer, call.params) | changes(call.params)
     after["metadata"] = metadata.merged(customer["metadata"], call.params.get("metadata"))
     return render(call.tx, save_and_record(call.tx, "customer.updated", after, before=before))
 

@@ -4,22 +4,23 @@ The list runs in the order of making, as the subscription's own `items` does, si
 """
 
 from apps.sandbox import errors, items, listing
-from apps.sandbox.changing import finish
+from apps.sandbox.changing import align, finish
 from apps.sandbox.contract import TERMINAL_STATUSES, Body
 from apps.sandbox.errors import ApiError
+from apps.sandbox.prorating import snapshot
 from apps.sandbox.render import render
 from apps.sandbox.routing import Call, route
 from apps.sandbox.store import Transaction
 
 _CHANGEABLE = f"metadata quantity {items.PRICED_BY}"
-_PAYMENT = "off_session payment_behavior proration_behavior proration_date"
+_PRORATION = "payment_behavior proration_behavior proration_date"
 
 
 def create(call: Call) -> Body:
     subscription = _running(call.tx, call.params["subscription"], param="subscription")
-    before = render(call.tx, subscription)
+    before = snapshot(call.tx, subscription)
     item = items.add_item(call.tx, subscription, call.params, path="")
-    finish(call.tx, subscription, before=before, billed=False)
+    finish(call.tx, subscription, call.params, before=before)
     return render(call.tx, item)
 
 
@@ -30,18 +31,19 @@ def retrieve(call: Call) -> Body:
 def update(call: Call) -> Body:
     item = call.tx.load("subscription_item", call.id)
     subscription = _running(call.tx, item["subscription"])
-    before = render(call.tx, subscription)
-    billed = items.change_item(call.tx, subscription, item, call.params, path="")
-    finish(call.tx, subscription, before=before, billed=billed)
+    before = snapshot(call.tx, subscription)
+    items.change_item(call.tx, subscription, item, call.params, path="")
+    align(call.tx, subscription, before)
+    finish(call.tx, subscription, call.params, before=before)
     return retrieve(call)
 
 
 def delete(call: Call) -> Body:
     item = call.tx.load("subscription_item", call.id)
     subscription = _running(call.tx, item["subscription"])
-    before = render(call.tx, subscription)
+    before = snapshot(call.tx, subscription)
     items.remove_item(call.tx, item)
-    finish(call.tx, subscription, before=before, billed=False)
+    finish(call.tx, subscription, call.params, before=before)
     return {"id": item["id"], "object": "subscription_item", "deleted": True}
 
 
@@ -72,8 +74,8 @@ ROUTES = [
         "/v1/subscription_items",
         "SubscriptionItemCreateParams",
         create,
-        simulates=f"subscription {_CHANGEABLE}",
-        accepts=_PAYMENT,
+        simulates=f"subscription {_CHANGEABLE} {_PRORATION}",
+        accepts="off_session",
     ),
     route(
         "GET",
@@ -88,14 +90,15 @@ ROUTES = [
         "/v1/subscription_items/{id}",
         "SubscriptionItemUpdateParams",
         update,
-        simulates=_CHANGEABLE,
-        accepts=_PAYMENT,
+        simulates=f"{_CHANGEABLE} {_PRORATION}",
+        accepts="off_session",
     ),
     route(
         "DELETE",
         "/v1/subscription_items/{id}",
         "SubscriptionItemDeleteParams",
         delete,
-        accepts=f"clear_usage {_PAYMENT}",
+        simulates=_PRORATION,
+        accepts="clear_usage off_session",
     ),
 ]

@@ -1,20 +1,23 @@
 """Subscriptions. Contract: docs.stripe.com/api/subscriptions."""
 
 from apps.sandbox import errors, listing, metadata
+from apps.sandbox.billing import bill
 from apps.sandbox.cancellation import cancel
 from apps.sandbox.changing import change
 from apps.sandbox.contract import TERMINAL_STATUSES, Body
 from apps.sandbox.errors import ApiError
+from apps.sandbox.prorating import credit_rest, pending
 from apps.sandbox.recording import save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.routing import PAGE, Call, route
 from apps.sandbox.statuses import set_status
 from apps.sandbox.subscribing import subscribe
 
-_PAYMENT = "off_session payment_behavior payment_settings proration_behavior proration_date"
+_ACCEPTED = "off_session payment_settings"
 _TERMS = (
     "billing_cycle_anchor cancel_at cancel_at_period_end collection_method days_until_due default_payment_method "
-    "description items metadata trial_end trial_settings"
+    "description items metadata trial_end trial_settings "
+    "payment_behavior proration_behavior"
 )
 
 
@@ -48,10 +51,17 @@ def _annotate_ended(call: Call, subscription: Body) -> Body:
 
 
 def cancel_now(call: Call) -> Body:
+    """End it; `prorate` credits the unused time, `invoice_now` bills what is pending."""
     subscription = call.tx.load("subscription", call.id)
     if subscription["status"] in TERMINAL_STATUSES:
         raise errors.no_such(kind="subscription", id=call.id)
-    return render(call.tx, cancel(call.tx, subscription, details=call.params.get("cancellation_details")))
+    if call.params.get("prorate"):
+        credit_rest(call.tx, subscription)
+    ended = cancel(call.tx, subscription, details=call.params.get("cancellation_details"))
+    if call.params.get("invoice_now") and pending(call.tx, call.id):
+        invoice = bill(call.tx, ended, reason="subscription_update", items=[])
+        ended = call.tx.save(ended | {"latest_invoice": invoice["id"]})
+    return render(call.tx, ended)
 
 
 def resume(call: Call) -> Body:
@@ -99,8 +109,8 @@ ROUTES = [
         "/v1/subscriptions",
         "SubscriptionCreateParams",
         create,
-        simulates=f"{_TERMS} billing_mode currency customer payment_behavior trial_period_days",
-        accepts=_PAYMENT,
+        simulates=f"{_TERMS} billing_mode currency customer trial_period_days",
+        accepts=_ACCEPTED,
     ),
     route(
         "GET",
@@ -115,16 +125,15 @@ ROUTES = [
         "/v1/subscriptions/{id}",
         "SubscriptionUpdateParams",
         update,
-        simulates=f"{_TERMS} cancellation_details pause_collection",
-        accepts=_PAYMENT,
+        simulates=f"{_TERMS} cancellation_details pause_collection proration_date",
+        accepts=_ACCEPTED,
     ),
     route(
         "DELETE",
         "/v1/subscriptions/{id}",
         "SubscriptionCancelParams",
         cancel_now,
-        simulates="cancellation_details",
-        accepts="invoice_now prorate",
+        simulates="cancellation_details invoice_now prorate",
     ),
     route(
         "POST",
