@@ -25,6 +25,8 @@ from apps.billing.types import Secret
 log = structlog.get_logger(__name__)
 
 PAGE = 100
+# Kept with a mirrored customer; the name is ours, so that no field of Stripe's is hidden.
+FROZEN_TIME = "tenantry_frozen_time"
 Raw = dict[str, Any]
 
 
@@ -115,10 +117,11 @@ def fetch_customer(customer_id: str) -> CustomerFetch:
     with _calling():
         found = [_whole(_plain_secretly(each)) for each in _subscriptions_of(customer_id)]
         customer = _customer_among(found) or _plain(client().v1.customers.retrieve(customer_id))
+        frozen_time = _frozen_time(customer)
         overdue = any(each["status"] in {"past_due", "unpaid"} for each in found)
         invoices = _open_invoices_of(customer_id) if overdue else ()
     return CustomerFetch(
-        customer=customer,
+        customer={**customer, FROZEN_TIME: frozen_time},
         subscriptions=tuple(scrubbed(each) for each in found),
         open_invoices=invoices,
         passwords={each["id"]: secret for each in found if (secret := take_password(each))},
@@ -149,6 +152,12 @@ def _customer_among(subscriptions: list[Raw]) -> Raw | None:
             customer = scrubbed(subscription["customer"])
             subscription["customer"] = customer["id"]
     return customer
+
+
+def _frozen_time(customer: Raw) -> int | None:
+    """What time it is for a customer on a test clock; None for those who live in the real time."""
+    clock_id = customer.get("test_clock")
+    return client().v1.test_helpers.test_clocks.retrieve(clock_id).frozen_time if clock_id else None
 
 
 def _open_invoices_of(customer_id: str) -> tuple[Raw, ...]:
@@ -257,7 +266,7 @@ def _read(kind: type[Shape], value: Any) -> Shape:
         raise BadEvent(f"That is not a Stripe event: {where}: {first['msg']}.") from error
 
 
-EVENTS_THAT_MATTER = ("customer.", "invoice.", "price.", "product.")
+EVENTS_THAT_MATTER = ("customer.", "invoice.", "price.", "product.", "test_helpers.test_clock.")
 Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[!-~]*$")]
 NonEmptyName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]*$")]
 EventType = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[a-z0-9_.]+$")]

@@ -28,6 +28,7 @@ JOBS = {
     "customer": "lifecycle.follow_customer",
     "price": "lifecycle.follow_price",
     "product": "lifecycle.follow_product",
+    "clock": "lifecycle.follow_clock",
 }
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
@@ -99,11 +100,15 @@ def _work_of(head: EventHead) -> tuple[str, str]:
         return "", "It belongs to a connected account."
     if not head.type.startswith(gateway.EVENTS_THAT_MATTER):
         return "", "Nothing here depends on events of this type."
-    if head.type.startswith("price.") and head.object_id:
-        return f"price:{head.object_id}", ""
-    if head.type.startswith("product.") and head.object_id:
-        return f"product:{head.object_id}", ""
-    return (f"customer:{head.customer_id}", "") if head.customer_id else ("", "It names no customer.")
+    work = _what_it_is_about(head)
+    return work, "" if work else "It names no customer."
+
+
+def _what_it_is_about(head: EventHead) -> str:
+    for prefix, kind in (("price.", "price"), ("product.", "product"), ("test_helpers.test_clock.", "clock")):
+        if head.type.startswith(prefix) and head.object_id:
+            return f"{kind}:{head.object_id}"
+    return f"customer:{head.customer_id}" if head.customer_id else ""
 
 
 def enqueue_work(work: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from djstripe import models as djstripe
 
+from apps.billing.gateway import FROZEN_TIME
 from apps.billing.models import Event, Installation
 from apps.billing.types import Customer, Item, OpenInvoice, Price, Subscription
 from apps.core.clock import from_timestamp
@@ -27,7 +28,13 @@ def customer(customer_id: str) -> Customer | None:
         name=data.get("name") or "",
         email=data.get("email") or "",
         description=data.get("description") or "",
+        frozen_at=_moment(data.get(FROZEN_TIME)),
     )
+
+
+def customers_on_clock(clock_id: str) -> list[str]:
+    """The mirrored customers that live by a test clock."""
+    return list(djstripe.Customer.objects.filter(stripe_data__test_clock=clock_id).values_list("id", flat=True))
 
 
 def subscriptions_of(customer_id: str) -> tuple[Subscription, ...]:

@@ -35,12 +35,13 @@ class Subscription:
 
 @dataclass(frozen=True)
 class Customer:
-    """A Stripe customer; empty texts where Stripe has none."""
+    """A Stripe customer; empty texts where Stripe has none. `frozen_at`: the time it is on their test clock."""
 
     id: str
     name: str
     email: str
     description: str
+    frozen_at: datetime | None
 
 
 @dataclass(frozen=True)

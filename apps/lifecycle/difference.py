@@ -5,7 +5,7 @@ one computation for all.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.conf import settings
 from apps.billing import selectors as billing
 from apps.billing.types import Customer, Subscription
 from apps.lifecycle import engine
-from apps.lifecycle.engine import HoldInForce, Verdict
+from apps.lifecycle.engine import HoldInForce, Standing, Verdict
 from apps.plans import selectors as plans
 from apps.plans.metadata import CustomerTexts, TenantClaim, read_claim
 from apps.plans.models import PlanAssignment, PlanVersion
@@ -85,19 +85,29 @@ def is_complete(tenant: Tenant) -> bool:
 
 
 def _verdict(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: datetime) -> Verdict:
-    overdue = _overdue_since(subscriptions)
-    standings = [
-        engine.standing(
-            each, overdue_since=overdue.get(each.id), past_due_days=settings.TENANTRY_PAST_DUE_DAYS, now=now
-        )
-        for each in subscriptions
-    ]
     return engine.verdict(
-        [each for each in standings if each],
+        _standings(tenant, subscriptions, now),
         hold=_hold_in_force(tenant, now),
         has_billing=bool(tenant.stripe_customer_id),
         now=now,
     )
+
+
+def _standings(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: datetime) -> list[Standing]:
+    overdue = _overdue_since(subscriptions)
+    customer = billing.customer(tenant.stripe_customer_id)
+    frozen_at = customer.frozen_at if customer else None
+    standings = [
+        engine.standing(
+            each,
+            overdue_since=overdue.get(each.id),
+            past_due_days=settings.TENANTRY_PAST_DUE_DAYS,
+            now=frozen_at or now,
+        )
+        for each in subscriptions
+    ]
+    # On a test clock time passes by Stripe's events, not by itself.
+    return [replace(each, until=None) if frozen_at else each for each in standings if each]
 
 
 def _overdue_since(subscriptions: tuple[Subscription, ...]) -> dict[str, datetime]:

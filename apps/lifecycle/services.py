@@ -131,6 +131,16 @@ def work_off_product(*, product_id: str, clock: Clock) -> None:
             publish_prices(set(billing.price_ids_of_product(product_id)), now=clock())
 
 
+def work_off_clock(*, clock_id: str, clock: Clock) -> None:
+    """Look at every customer of a test clock again, for the pending events about it: time has passed for them."""
+    work = f"clock:{clock_id}"
+    events = inbox.take(work)
+    if events:
+        with inbox.working_off(events, work=work, clock=clock):
+            for customer_id in billing.customers_on_clock(clock_id):
+                follow_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), clock=clock)
+
+
 def _rebind_customers_with(price_id: str) -> None:
     for customer_id in billing.customers_with_price(price_id):
         enqueue("lifecycle.rebind_customer", lock=f"customer:{customer_id}", customer_id=customer_id)

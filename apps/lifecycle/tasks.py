@@ -44,6 +44,12 @@ def follow_product(product_id: str) -> None:
     services.work_off_product(product_id=product_id, clock=clock.now)
 
 
+@job(name="lifecycle.follow_clock")
+def follow_clock(clock_id: str) -> None:
+    """Work off the pending events about a test clock."""
+    services.work_off_clock(clock_id=clock_id, clock=clock.now)
+
+
 @job(name="lifecycle.reconcile_tenant")
 def reconcile_tenant(tenant_key: str) -> None:
     """Reconcile a tenant because time has passed."""

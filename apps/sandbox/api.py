@@ -77,6 +77,14 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def endpoint(*, method: str, path: str) -> str:
+    """Return what Stripe counts requests by: the method and the path with no ids in it."""
+    try:
+        return f"{method} {_ROUTER.resolve(method=method, path=path)[0].path}"
+    except ApiError:
+        return f"{method} {path}"
+
+
 def answer(store: Store, request: Request) -> Response:
     """Carry the request out in one transaction, and return what Stripe would answer."""
     try:

@@ -15,7 +15,7 @@ from apps.sandbox.api import Request, Response
 from apps.sandbox.contract import API_VERSION, LATEST, STATUSES, Body
 from apps.sandbox.delivery import Deliverer, Settings
 from apps.sandbox.errors import ApiError, unknown_route
-from apps.sandbox.interventions import Fault, Faults, Holds, RequestLog
+from apps.sandbox.interventions import LONGEST_HOLD, Fault, Faults, Holds, RateLimit, RequestLog
 from apps.sandbox.render import render
 from apps.sandbox.statuses import set_status
 from apps.sandbox.store import Store
@@ -30,6 +30,7 @@ class Sandbox(NamedTuple):
     deliverer: Deliverer
     holds: Holds
     faults: Faults
+    limit: RateLimit
     log: RequestLog
 
 
@@ -80,7 +81,7 @@ def _take(body: Body, **kinds: Any) -> Body:
     return body
 
 
-_LEAST = {"now": 0, "at": 0, "delay": 0, "times": 1, "retry_after": 0, "upcoming_days": 0}
+_LEAST = {"now": 0, "at": 0, "delay": 0, "times": 1, "retry_after": 0, "upcoming_days": 0, "per_second": 1}
 
 
 def _health(order: Order) -> Body:
@@ -93,6 +94,7 @@ def _reset(order: Order) -> Body:
     keep = _take(order.body, keep_endpoints=bool).get("keep_endpoints", False)
     sandbox.holds.clear()
     sandbox.faults.clear()
+    sandbox.limit.set(None)
     sandbox.store.reset(keep="webhook_endpoint" if keep else None)
     sandbox.log.clear()
     sandbox.deliverer.reload()
@@ -220,12 +222,25 @@ def _release_hold(order: Order) -> Body:
 
 
 def _add_fault(order: Order) -> Body:
-    body = _take(order.body, method=str, path=str, times=int, status=int, retry_after=int | float)
-    if not 400 <= body.get("status", 0) <= 599:
-        raise ApiError("The status is one of 400 to 599.", param="status")
+    number = int | float
+    kinds = {"status": int, "retry_after": number, "delay": number, "hang_up": bool, "carried_out": bool}
+    body = _take(order.body, method=str, path=str, times=int, **kinds)
     fault = Fault(**{each.name: body[each.name] for each in fields(Fault) if each.name in body})
+    if fault.status is None and not (fault.hang_up or fault.delay):
+        raise ApiError("Say what goes wrong: a status, a delay, or hang_up.", param="status")
+    if fault.status is not None and not 400 <= fault.status <= 599:
+        raise ApiError("The status is one of 400 to 599.", param="status")
+    if fault.delay > LONGEST_HOLD:
+        raise ApiError(f"The delay is {LONGEST_HOLD:g} seconds at most.", param="delay")
     order.sandbox.faults.add(fault, **_match(body))
     return {"ok": True}
+
+
+def _limit_rate(order: Order) -> Body:
+    """Switch the limit of requests on, or with null off."""
+    per_second = _take(order.body, per_second=int | None).get("per_second")
+    order.sandbox.limit.set(per_second)
+    return {"per_second": per_second}
 
 
 _ROUTES: list[tuple[str, str, Callable[[Order], Body]]] = [
@@ -246,4 +261,5 @@ _ROUTES: list[tuple[str, str, Callable[[Order], Body]]] = [
     ("GET", "holds/([^/]+)", _hold_state),
     ("POST", "holds/([^/]+)/release", _release_hold),
     ("POST", "faults", _add_fault),
+    ("POST", "rate_limit", _limit_rate),
 ]

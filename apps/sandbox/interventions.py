@@ -106,14 +106,27 @@ class Holds:
 
 @dataclass(frozen=True)
 class Fault:
-    """The answer that a request gets in place of its own; `retry_after` is in seconds."""
+    """What goes wrong with a request.
 
-    status: int
+    With a `status`, it is refused with that, and not carried out; `retry_after` seconds stand in the answer. After
+    `delay` seconds it is answered, or with `hang_up` the connection is closed without an answer, as in a time-out:
+    `carried_out` says whether it was done all the same, which the caller cannot know.
+    """
+
+    status: int | None = None
     retry_after: float | None = None
+    delay: float = 0.0
+    hang_up: bool = False
+    carried_out: bool = False
+
+    @property
+    def prevents(self) -> bool:
+        """Whether the request is not carried out."""
+        return self.status is not None or (self.hang_up and not self.carried_out)
 
 
 class Faults:
-    """Requests that are refused without being carried out."""
+    """Requests that are refused, lost or slow."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -130,6 +143,35 @@ class Faults:
     def clear(self) -> None:
         with self._lock:
             self._faults.clear()
+
+
+class RateLimit:
+    """So many requests a second for each endpoint, once it is switched on. Contract: docs.stripe.com/rate-limits."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._per_second: int | None = None
+        self._taken: dict[str, deque[float]] = {}
+
+    def set(self, per_second: int | None) -> None:
+        """Allow so many a second from now on; None is no limit."""
+        with self._lock:
+            self._per_second = per_second
+            self._taken.clear()
+
+    def admit(self, endpoint: str) -> float | None:
+        """Count a request in and return None, or return the seconds until the endpoint takes one again."""
+        with self._lock:
+            if self._per_second is None:
+                return None
+            now = time.monotonic()
+            taken = self._taken.setdefault(endpoint, deque())
+            while taken and taken[0] <= now - 1:
+                taken.popleft()
+            if len(taken) >= self._per_second:
+                return taken[0] + 1 - now
+            taken.append(now)
+            return None
 
 
 @dataclass

@@ -12,16 +12,23 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from apps.sandbox.control import Sandbox
 from apps.sandbox.delivery import Deliverer
-from apps.sandbox.interventions import Faults, Holds, RequestLog
+from apps.sandbox.interventions import Faults, Holds, RateLimit, RequestLog
 from apps.sandbox.loopback import HOST
 from apps.sandbox.resources.account import ensure_account
 from apps.sandbox.store import Store
-from apps.sandbox.wsgi import Application
+from apps.sandbox.wsgi import HANG_UP, Application
 
 
 class _Handler(WSGIRequestHandler):
     # A header and a body in two small packets would otherwise wait for each other's acknowledgement.
     disable_nagle_algorithm = True
+
+    def get_environ(self) -> dict[str, Any]:
+        """Let the application end the connection without an answer."""
+        return {**super().get_environ(), HANG_UP: self._hang_up}
+
+    def _hang_up(self) -> None:
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Stay quiet: the control API has the log of requests."""
@@ -57,7 +64,7 @@ class StandIn:
             ensure_account(tx)
         self._holds = Holds()
         self._deliverer = Deliverer(self._store)
-        sandbox = Sandbox(self._store, self._deliverer, self._holds, Faults(), RequestLog())
+        sandbox = Sandbox(self._store, self._deliverer, self._holds, Faults(), RateLimit(), RequestLog())
         self._server.set_app(Application(sandbox))
         self._deliverer.start()
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)

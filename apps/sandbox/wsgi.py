@@ -1,7 +1,9 @@
 """The stand-in as a WSGI application."""
 
 import json
+import math
 import sys
+import time
 import traceback
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -15,6 +17,9 @@ from apps.sandbox.interventions import Fault
 from apps.sandbox.loopback import HOST, target
 from apps.sandbox.pages import site
 from apps.sandbox.pages.layout import Page
+
+HANG_UP = "sandbox.hang_up"
+"""The name in the environment of what ends the connection without an answer."""
 
 _LARGEST_BODY = 1 << 20
 
@@ -33,7 +38,7 @@ class Application:
             if page is not None:
                 self._sandbox.deliverer.wake()
                 return _html(start_response, page)
-            response = self._answer(request)
+            response = self._answer(request, environ)
         except ApiError as refusal:
             response = Response(refusal.status, refusal.body())
         except Exception:  # noqa: BLE001
@@ -42,35 +47,48 @@ class Application:
             response = Response(500, errors.internal().body())
         return _json(start_response, response)
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: Request, environ: WSGIEnvironment) -> Response:
         controls = request.path.startswith(PREFIX)
-        response = control.answer(self._sandbox, request) if controls else self._api(request)
+        response = control.answer(self._sandbox, request) if controls else self._api(request, environ)
         if request.method != "GET":
             self._sandbox.deliverer.wake()
         return response
 
-    def _api(self, request: Request) -> Response:
-        """Answer the API; a fault takes the place of the answer, a hold keeps it back once it is worked out."""
+    def _api(self, request: Request, environ: WSGIEnvironment) -> Response:
+        """Answer the API; a fault spoils the answer, a hold keeps it back once it is worked out."""
         sandbox, meant = self._sandbox, {"method": request.method, "path": request.path}
         entry = sandbox.log.add(**meant, query=request.query)
-        fault = sandbox.faults.claim(**meant)
+        fault = self._limited(request) or sandbox.faults.claim(**meant)
         hold = None if fault else sandbox.holds.claim(**meant)
-        response = _faulty(fault, request) if fault else api.answer(sandbox.store, request)
+        response = _faulty(fault, request) if fault and fault.prevents else api.answer(sandbox.store, request)
         entry.status = response.status
         if hold:
             sandbox.deliverer.wake()
             sandbox.holds.wait(hold)
+        if fault:
+            sandbox.deliverer.wake()
+            time.sleep(fault.delay)
+            if fault.hang_up:
+                environ[HANG_UP]()
         return response
+
+    def _limited(self, request: Request) -> Fault | None:
+        """Return the refusal of a request beyond the limit of requests a second, if it is."""
+        wait = self._sandbox.limit.admit(api.endpoint(method=request.method, path=request.path))
+        return None if wait is None else Fault(429, retry_after=math.ceil(wait))
 
 
 def _faulty(fault: Fault, request: Request) -> Response:
-    kind = "api_error" if fault.status >= 500 else "invalid_request_error"
-    code = "rate_limit" if fault.status == 429 else None
-    message = "This answer was asked for by a fault of the stand-in."
+    status = fault.status or 504
+    kind = "api_error" if status >= 500 else "invalid_request_error"
+    code = "rate_limit" if status == 429 else None
+    message = "This answer was asked for by a fault, or by the limit of requests, of the stand-in."
     headers = {"Request-Id": request.id}
+    if status == 429:
+        headers["Stripe-Rate-Limited-Reason"] = "endpoint-rate"
     if fault.retry_after is not None:
         headers["Retry-After"] = f"{fault.retry_after:g}"
-    return Response(fault.status, ApiError(message, kind=kind, code=code).body(), headers)
+    return Response(status, ApiError(message, kind=kind, code=code).body(), headers)
 
 
 def _request(environ: WSGIEnvironment) -> Request:

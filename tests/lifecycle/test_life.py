@@ -282,3 +282,20 @@ def test_a_burst_of_events_about_one_customer_costs_one_fetch(vendor: Vendor, dr
 
     assert vendor.standin.requests().count("/v1/subscriptions") == 1
     assert state_of() == ("approved", "")
+
+
+def test_a_customer_on_a_test_clock_lives_in_its_frozen_time(vendor: Vendor, settle: Settle) -> None:
+    january = int(datetime(2027, 1, 1, tzinfo=UTC).timestamp())
+    clock = vendor.client.v1.test_helpers.test_clocks.create({"frozen_time": january})
+    customer = vendor.customer(test_clock=clock.id)
+    subscription = vendor.subscribe(customer, vendor.price(), metadata={"tenant-id": "acme"})
+    settle()
+    vendor.standin.move_subscription(subscription, "past_due", at=january)
+    settle()
+    assert state_of() == ("flagged", "Stripe subscription past due")
+    assert the_tenant().next_reconcile_at is None
+
+    later = january + 22 * 24 * 3600
+    vendor.client.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": later})
+    settle()
+    assert state_of()[0] == "suspended"

@@ -16,7 +16,7 @@ from apps.tenants import context
 from apps.tenants.models import Tenant
 from tests.factories import PASSWORD, make_operator, make_tenant
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NEW_PASSWORD = "a staple and a horse"

@@ -1,4 +1,5 @@
 import threading
+import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -109,3 +110,36 @@ def test_web_pages_cannot_speak_to_it(stand_in: StandIn, header: dict[str, str])
         urllib.request.urlopen(request)
     with caught.value as refusal:
         assert refusal.code == 403
+
+
+@pytest.mark.parametrize("carried_out", [False, True])
+def test_a_connection_can_be_closed_without_an_answer(
+    client: stripe.StripeClient, control: Control, carried_out: bool
+) -> None:
+    control("POST", "faults", {"method": "POST", "hang_up": True, "carried_out": carried_out})
+    with pytest.raises(stripe.APIConnectionError):
+        client.v1.customers.create({"name": "Ada"})
+    assert len(client.v1.customers.list().data) == carried_out
+
+
+def test_answers_can_be_slow(client: stripe.StripeClient, control: Control) -> None:
+    control("POST", "faults", {"path": "^/v1/products$", "delay": 0.2})
+    began = time.monotonic()
+    assert client.v1.products.list().data == []
+    assert time.monotonic() - began >= 0.2
+    for wrong in ({}, {"delay": 1000}, {"status": 200}):
+        assert control.status_of("POST", "faults", wrong) == 400
+
+
+def test_requests_can_be_limited_by_endpoint(client: stripe.StripeClient, control: Control) -> None:
+    product = client.v1.products.create({"name": "x"})
+    control("POST", "rate_limit", {"per_second": 2})
+    client.v1.products.retrieve(product.id)
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.products.retrieve("prod_x")
+    with pytest.raises(stripe.RateLimitError) as caught:
+        client.v1.products.retrieve(product.id)
+    assert caught.value.headers["retry-after"] == "1"
+    assert len(client.v1.products.list().data) == 1
+    control("POST", "rate_limit", {"per_second": None})
+    assert [client.v1.products.retrieve(product.id).id for _ in range(5)] == [product.id] * 5

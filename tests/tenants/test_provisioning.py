@@ -356,7 +356,6 @@ class TestTwoAtOnce:
         assert not Alert.objects.exists()
 
 
-@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_twenty_tenants_at_once_are_all_complete() -> None:
     tenants = [make_tenant(f"tenant-{number}", ready=False) for number in range(20)]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import quote
 
 from apps.sandbox import charging, clocks, deliveries, renewal
 from apps.sandbox.contract import DAY, Body
@@ -85,7 +86,7 @@ def _customer_row(tx: Transaction, customer: Body) -> tuple[object, ...]:
 
 
 def _id(id: str) -> Html:
-    return link(tag("code", id), f"/objects/{id}")
+    return link(tag("code", id), f"/objects/{quote(id, safe='')}")
 
 
 def _counts(tx: Transaction) -> Html:

@@ -43,12 +43,12 @@ def join(parts: Iterable[object]) -> Html:
     return Html("".join(text(part) for part in parts))
 
 
-def tag(name: str, *parts: object, **attributes: object) -> Html:
+def tag(name: str, /, *parts: object, **attributes: object) -> Html:
     """Return an element with what is in it; `class_` loses its stroke, None and False are no attributes."""
     return Html(f"{void_tag(name, **attributes)}{join(parts)}</{name}>")
 
 
-def void_tag(name: str, **attributes: object) -> Html:
+def void_tag(name: str, /, **attributes: object) -> Html:
     """Return an element that has no end, as `input`."""
     shown = {key.rstrip("_").replace("_", "-"): value for key, value in attributes.items()}
     given = {key: value for key, value in shown.items() if value is not None and value is not False}
@@ -143,7 +143,7 @@ _DOCUMENT = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
-<p class="banner">Local stand-in for Stripe: no money moves here, and no webhook leaves this machine.</p>
+<p class="banner">A local stand-in for Stripe, not Stripe: no money moves here, and no webhook leaves this machine.</p>
 {main}
 </body>
 </html>
