@@ -52,14 +52,14 @@ def print_tenants(tenants: list[dict[str, Any]]) -> None:
     """Print the table of tenants on standard output."""
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("Tenant", "State", "Provisioning", "Plan", "Limits", "Host"):
-        table.add_column(heading, no_wrap=heading in {"Tenant", "Plan", "Host"})
+        table.add_column(heading, no_wrap=heading != "State", min_width=12 if heading == "State" else None)
     for each in tenants:
         table.add_row(
             each["tenant_id"],
             each["state"],
             each["provisioning"],
             each["plan"] or "none",
-            limits_in_words(each["limits"]),
+            limits_in_words(each["limits"]).replace(", ", "\n"),
             each["host"],
         )
     Console(highlight=False).print(table)

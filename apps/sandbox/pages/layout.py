@@ -161,22 +161,24 @@ body { margin: 0; background: var(--ground); color: var(--ink); font: 15px/1.5 s
 main { max-width: 76rem; margin: 0 auto; padding: 1rem 1.5rem 3rem }
 main.narrow { max-width: 34rem }
 h1 { font-size: 1.5rem; margin: 1rem 0 .25rem }
+section > h1 { margin-top: 0 }
 h2 { font-size: 1.05rem; margin: 0 0 .6rem }
 section { background: var(--paper); border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.25rem;
   margin-top: 1rem }
 .banner { margin: 0; padding: .3rem 1.5rem; background: var(--wait-ground); color: var(--wait); font-size: .85rem;
   text-align: center }
-.columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(22rem, 1fr)); gap: 0 1rem }
 .wide { overflow-x: auto }
 table { border-collapse: collapse; width: 100%; font-size: .9rem }
 th { text-align: left; font-weight: 500; color: var(--quiet) }
-th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: middle }
+th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: middle;
+  white-space: nowrap; max-width: 24rem; overflow: hidden; text-overflow: ellipsis }
+td form { flex-wrap: nowrap }
 tbody tr:last-child td { border-bottom: 0 }
 a { color: var(--accent); text-decoration: none }
 a:hover { text-decoration: underline }
 code, pre { font: .85rem/1.5 ui-monospace, monospace }
 pre { overflow-x: auto; margin: 0 }
-form { display: inline-flex; gap: .5rem; align-items: center; flex-wrap: wrap; margin: 0 .4rem 0 0 }
+form { display: inline-flex; gap: .5rem; align-items: center; flex-wrap: wrap; margin: .15rem .4rem .15rem 0 }
 form.stack { display: flex; flex-direction: column; align-items: stretch; margin: 0 }
 button, input, select { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line);
   border-radius: 6px; padding: .25rem .7rem }
@@ -184,6 +186,7 @@ button { cursor: pointer; font-weight: 500 }
 button:hover { border-color: var(--accent) }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--paper); padding: .5rem 1rem }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
+input[type="number"] { width: 5.5rem }
 label.card { display: flex; gap: .7rem; align-items: center; border: 1px solid var(--line); border-radius: 6px;
   padding: .55rem .8rem }
 label.field { display: flex; flex-direction: column; gap: .2rem; color: var(--quiet); font-size: .85rem }

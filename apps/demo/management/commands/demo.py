@@ -74,8 +74,8 @@ class Command(TenantryCommand):
 
     def _tell_addresses(self, outcome: dict[str, Any]) -> None:
         for tenant in outcome["tenants"]:
-            if tenant["sign_in_link"]:
-                self.say(f"  {tenant['tenant_id']:<12} sign in once: {tenant['sign_in_link']}")
+            told = f"sign in once: {tenant['sign_in_link']}" if tenant["sign_in_link"] else f"closed: {tenant['url']}"
+            self.say(f"  {tenant['tenant_id']:<12} {told}")
         operator = outcome["operator"]
         self.say(
             f"\n  {'operator':<12} sign in once: {operator['sign_in_link']}\n  {'':<12} then at:      {operator['url']}"
@@ -98,13 +98,17 @@ class Command(TenantryCommand):
 def _table(tenants: list[dict[str, Any]]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("Tenant", "State", "Plan", "Limits", "Host"):
-        table.add_column(heading, no_wrap=heading in {"Tenant", "Plan", "Host"})
+        table.add_column(heading, no_wrap=heading != "State", min_width=12 if heading == "State" else None)
     for each in tenants:
         told = (
             f"{each['state']}\n[dim]{each['state_description']}[/dim]" if each["state_description"] else each["state"]
         )
-        table.add_row(each["tenant_id"], told, each["plan"] or "none", limits_in_words(each["limits"]), each["host"])
+        table.add_row(each["tenant_id"], told, each["plan"] or "none", _lines(each["limits"]), each["host"])
     return table
+
+
+def _lines(limits: dict[str, int | None]) -> str:
+    return limits_in_words(limits).replace(", ", "\n")
 
 
 def _as_interrupt(*_: object) -> Never:
