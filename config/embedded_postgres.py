@@ -6,10 +6,10 @@ socket will be. `manage.py` and the test suite start the server.
 
 import contextlib
 import fcntl
-import hashlib
 import importlib.metadata
 import json
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -33,13 +33,27 @@ def data_directory(home: Path) -> Path:
     The server refuses to run as root and then runs as a user of its own, which
     must be able to reach its files: root's data therefore stands in a system
     folder, since opening the way into root's home would expose the home. A home
-    whose path is too long for a socket gets a shorter folder likewise.
+    whose path is too long for a socket gets a shorter folder likewise. Such a folder
+    goes by a name that is kept in the home: a home that was removed and made again at
+    the same place must not find the former one's data.
     """
-    digest = hashlib.sha256(str(home).encode()).hexdigest()[:12]
     if os.geteuid() == 0:
-        return Path("/var/lib/tenantry") / digest / "postgres"
+        return Path("/var/lib/tenantry") / _name_of(home) / "postgres"
     inside = home / "postgres"
-    return inside if _fits(inside) else Path.home() / ".tenantry" / digest / "postgres"
+    return inside if _fits(inside) else Path.home() / ".tenantry" / _name_of(home) / "postgres"
+
+
+def _name_of(home: Path) -> str:
+    path = home / "postgres.name"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError), path.open("x") as file:
+            file.write(secrets.token_hex(6))
+        return path.read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"TENANTRY_HOME is {home}, which cannot be written: {error}. Set it to a folder of your own."
+        ) from error
 
 
 def connection_settings(home: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import requests
@@ -18,6 +19,8 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from apps.accounts import services as accounts
 from apps.accounts.tokens import welcome_path
 from apps.billing import gateway
+from apps.billing import services as billing
+from apps.billing.errors import WrongAccount
 from apps.billing.models import Event
 from apps.core.actors import Actor
 from apps.core.clock import Clock
@@ -117,7 +120,7 @@ def point_settings_at(choices: Choices, *, standin_port: int) -> dict[str, str]:
 
 
 @contextmanager
-def running(choices: Choices, *, say: Callable[[str], None]) -> Iterator[tuple[Parts, Vendor]]:
+def running(choices: Choices, *, say: Callable[[str], None], clock: Clock) -> Iterator[tuple[Parts, Vendor]]:
     """Run the stand-in, the web server and the worker for as long as the block lasts."""
     web_port = parts.free_port() if choices.once else choices.port
     standin_port = parts.free_port(preferred=parts.STANDIN_PORT)
@@ -127,6 +130,7 @@ def running(choices: Choices, *, say: Callable[[str], None]) -> Iterator[tuple[P
         running_parts.wait_until(
             lambda: parts.answers(f"{settings.STRIPE_API_BASE}/_sandbox/health"), what="the stand-in for Stripe"
         )
+        _refuse_another_account(clock())
         vendor = _vendor(running_parts, say)
         _register_endpoint(vendor, web_port, running_parts)
         say("Starting the web server and the worker")
@@ -134,6 +138,17 @@ def running(choices: Choices, *, say: Callable[[str], None]) -> Iterator[tuple[P
         running_parts.start("web server", *_gunicorn(web_port))
         running_parts.wait_until(lambda: parts.answers(f"http://{LOOPBACK}:{web_port}/"), what="the web server")
         yield running_parts, vendor
+
+
+def _refuse_another_account(now: datetime) -> None:
+    """The stand-in's files and the database's belong together; somebody may have removed the one."""
+    try:
+        billing.verify_account(now=now)
+    except WrongAccount as error:
+        raise DemoRefused(
+            "The stand-in's account is not the one this database knows: its files were removed, or moved. "
+            "Start over with --reset."
+        ) from error
 
 
 def _gunicorn(port: int) -> list[str]:

@@ -51,15 +51,21 @@ def report_differences(command: TenantryCommand, differences: list[Difference]) 
 def print_tenants(tenants: list[dict[str, Any]]) -> None:
     """Print the table of tenants on standard output."""
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("Tenant", "State", "Provisioning", "Plan", "Limits", "Host"):
+    for heading in ("Tenant", "State", "Plan", "Limits", "Host"):
         table.add_column(heading, no_wrap=heading != "State", min_width=12 if heading == "State" else None)
     for each in tenants:
+        told = [
+            each["state"],
+            each["state_description"],
+            "" if each["provisioning"] == "ready" else each["provisioning"],
+        ]
         table.add_row(
             each["tenant_id"],
-            each["state"],
-            each["provisioning"],
+            "\n".join(line for line in told if line),
             each["plan"] or "none",
             limits_in_words(each["limits"]).replace(", ", "\n"),
             each["host"],
         )
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    # Into a file or a pipe nothing needs to fit, and nothing may be cut.
+    Console(highlight=False, width=console.width if console.is_terminal else 120).print(table)

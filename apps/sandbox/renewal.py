@@ -22,7 +22,7 @@ from apps.sandbox.standing import move
 from apps.sandbox.statuses import next_period, roll_periods, set_status
 from apps.sandbox.store import Transaction
 
-_MOST_STEPS = 10_000
+_MOST_STEPS = 50_000
 
 
 def advance(tx: Transaction, *, until: int, test_clock: str | None = None) -> None:

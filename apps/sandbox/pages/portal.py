@@ -80,7 +80,9 @@ def _subscription(tx: Transaction, subscription: Body) -> Html:
     words = f"Ends on {day(subscription['cancel_at'])}." if ending else f"Renews on {day(end)}."
     heading = tag("h2", "Plan ", status_badge(subscription["status"]))
     change_form = _change_form(tx, subscription, *priced[0]) if len(priced) == 1 else ""
-    return tag("section", heading, *lines, tag("p", words, class_="quiet"), tag("div", change_form), _endings(subscription))
+    return tag(
+        "section", heading, *lines, tag("p", words, class_="quiet"), tag("div", change_form), _endings(subscription)
+    )
 
 
 def _endings(subscription: Body) -> Html:

@@ -6,15 +6,12 @@ from typing import Any, Never
 
 from django.conf import settings
 from django.core.management.base import CommandParser
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from apps.core import clock
 from apps.core.commands import TenantryCommand
 from apps.demo import parts, stage
 from apps.demo.stage import Choices
-from apps.plans.types import limits_in_words
+from apps.lifecycle.reporting import print_tenants
 
 # As a shell reports a program that Ctrl-C has ended.
 INTERRUPTED = 130
@@ -57,7 +54,7 @@ class Command(TenantryCommand):
 
             say("Preparing the embedded PostgreSQL")
             stage.prepare_database(reset=choices.reset)
-            with stage.running(choices, say=say) as (running_parts, vendor):
+            with stage.running(choices, say=say, clock=clock.now) as (running_parts, vendor):
                 stage.play(vendor, clock=clock.now)
                 outcome = stage.outcome()
                 status.stop()
@@ -69,7 +66,7 @@ class Command(TenantryCommand):
         if self.as_json:
             self.print_json(outcome)
         else:
-            Console(highlight=False).print(_table(outcome["tenants"]))
+            print_tenants(outcome["tenants"])
             self._tell_addresses(outcome)
 
     def _tell_addresses(self, outcome: dict[str, Any]) -> None:
@@ -93,22 +90,6 @@ class Command(TenantryCommand):
         while True:
             running_parts.check()
             time.sleep(0.5)
-
-
-def _table(tenants: list[dict[str, Any]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("Tenant", "State", "Plan", "Limits", "Host"):
-        table.add_column(heading, no_wrap=heading != "State", min_width=12 if heading == "State" else None)
-    for each in tenants:
-        told = (
-            f"{each['state']}\n[dim]{each['state_description']}[/dim]" if each["state_description"] else each["state"]
-        )
-        table.add_row(each["tenant_id"], told, each["plan"] or "none", _lines(each["limits"]), each["host"])
-    return table
-
-
-def _lines(limits: dict[str, int | None]) -> str:
-    return limits_in_words(limits).replace(", ", "\n")
 
 
 def _as_interrupt(*_: object) -> Never:
