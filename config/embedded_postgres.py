@@ -46,10 +46,15 @@ def data_directory(home: Path) -> Path:
 def _name_of(home: Path) -> str:
     path = home / "postgres.name"
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError), path.open("x") as file:
-            file.write(secrets.token_hex(6))
-        return path.read_text().strip()
+        if not path.exists():
+            home.mkdir(parents=True, exist_ok=True)
+            draft = home / f"postgres.name.{os.getpid()}"
+            draft.write_text(secrets.token_hex(6))
+            # The first of several processes wins, and nobody ever reads half a name.
+            with contextlib.suppress(FileExistsError):
+                os.link(draft, path)
+            draft.unlink()
+        return path.read_text()
     except OSError as error:
         raise ImproperlyConfigured(
             f"TENANTRY_HOME is {home}, which cannot be written: {error}. Set it to a folder of your own."
