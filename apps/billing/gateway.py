@@ -5,7 +5,7 @@ dictionaries (for the mirror) or the values of `types`. No function here may be
 called inside a transaction.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -46,6 +46,17 @@ class AccountInfo:
 
     id: str
     raw: Raw = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EndpointInfo:
+    """A webhook endpoint of the account. `secret` is told once, when it is made."""
+
+    id: str
+    url: str
+    status: str
+    events: tuple[str, ...]
+    secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -216,6 +227,37 @@ def remove_password(subscription_id: str) -> None:
     """Delete the administrator's password from the subscription's metadata in Stripe."""
     with _calling():
         client().v1.subscriptions.update(subscription_id, {"metadata": {PASSWORD_KEY: ""}})
+
+
+def webhook_endpoints() -> list[EndpointInfo]:
+    """Every webhook endpoint of the account."""
+    with _calling():
+        page = client().v1.webhook_endpoints.list({"limit": PAGE})
+        return [_endpoint(each) for each in page.auto_paging_iter()]
+
+
+def create_webhook_endpoint(*, url: str, events: Sequence[str]) -> EndpointInfo:
+    """Have the account deliver these events to an address, in the version that is read here."""
+    wanted: Any = {"url": url, "enabled_events": list(events), "api_version": settings.STRIPE_API_VERSION}
+    with _calling():
+        return _endpoint(client().v1.webhook_endpoints.create(wanted))
+
+
+def set_webhook_events(*, endpoint_id: str, events: Sequence[str]) -> None:
+    """Change which events an endpoint gets."""
+    wanted: Any = {"enabled_events": list(events)}
+    with _calling():
+        client().v1.webhook_endpoints.update(endpoint_id, wanted)
+
+
+def _endpoint(raw: stripe.WebhookEndpoint) -> EndpointInfo:
+    return EndpointInfo(
+        id=raw.id,
+        url=raw.url,
+        status=raw.status,
+        events=tuple(raw.enabled_events),
+        secret=getattr(raw, "secret", None),
+    )
 
 
 def verify_signature(*, body: bytes, header: str, secret: str) -> bool:

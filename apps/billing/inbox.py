@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from apps.audit import services as audit
 from apps.audit.services import Cause
@@ -145,6 +145,17 @@ def postpone(events: list[UUID], *, work: str, error: str, now: datetime) -> Non
     if most >= ATTEMPTS_BEFORE_ALERT:
         message = f"Stripe's events about it could not be worked off {most} times, last because: {error}"
         audit.set_alerts(subject=work, codes=[STUCK], causes=[Cause(STUCK, message)], now=now)
+
+
+@transaction.atomic
+def replay(events: QuerySet[Event], *, now: datetime) -> list[str]:
+    """Work these events off once more, whatever became of them; returns what is looked at again."""
+    asking = events.exclude(work="")
+    works = sorted(set(asking.values_list("work", flat=True)))
+    asking.update(state=Event.State.PENDING, finished_at=None, retry_at=now + FIRST_RETRY)
+    for work in works:
+        enqueue_work(work)
+    return works
 
 
 @transaction.atomic

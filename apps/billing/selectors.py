@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
 from djstripe import models as djstripe
 
 from apps.billing.gateway import FROZEN_TIME
@@ -127,6 +128,15 @@ def customers_with_price(price_id: str) -> list[str]:
     """The customers with a mirrored subscription that has an item of this price."""
     items = djstripe.SubscriptionItem.objects.filter(price__id=price_id)
     return sorted(set(items.values_list("subscription__customer_id", flat=True)))
+
+
+def events(*, event_id: str = "", customer_id: str = "", failed: bool = False) -> QuerySet[Event]:
+    """The events of the inbox that are meant: one, a customer's, or those whose work has failed so far."""
+    if event_id:
+        return Event.objects.filter(event_id=event_id)
+    if customer_id:
+        return Event.objects.filter(work=f"customer:{customer_id}")
+    return Event.objects.filter(state=Event.State.PENDING, attempts__gt=0) if failed else Event.objects.none()
 
 
 def pending_work(now: datetime) -> list[str]:

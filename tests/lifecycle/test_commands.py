@@ -10,10 +10,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from apps.audit.models import Entry
-from apps.billing.models import Installation
+from apps.billing.models import Event, Installation
 from apps.plans.models import PlanAssignment
 from apps.tenants.models import Tenant
 from tests.factories import make_tenant
+from tests.support.standin import StandIn
 from tests.support.vendor import Vendor
 
 
@@ -139,3 +140,59 @@ class TestManagingPrices:
         drain()
         (tenant,) = run_json("tenant_list")["tenants"]
         assert (tenant["plan"], tenant["limits"]["users"], tenant["limits"]["clients"]) == ("plan:starter@1", 3, None)
+
+
+class TestReplay:
+    def test_an_event_is_worked_off_once_more(self, vendor: Vendor, drain: Callable[[], None]) -> None:
+        customer = vendor.customer()
+        vendor.subscribe(customer, vendor.price(), metadata={"tenant-id": "acme"})
+        vendor.standin.deliver()
+        drain()
+        Tenant.objects.update(state="flagged")
+        event = Event.objects.filter(type="customer.subscription.created").get()
+
+        assert run_json("stripe_replay", event.event_id) == {"events": 1, "work": [f"customer:{customer}"]}
+        drain()
+        assert Tenant.objects.get().state == "approved"
+        assert run_json("stripe_replay", "--customer", customer)["events"] > 1
+        assert run_json("stripe_replay", "--failed") == {"events": 0, "work": []}
+
+    def test_failed_work_is_taken_up_at_once(self, vendor: Vendor, drain: Callable[[], None]) -> None:
+        vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "acme"})
+        vendor.standin.fail("GET", "^/v1/subscriptions$", status=403)
+        vendor.standin.deliver()
+        drain()
+        assert not Tenant.objects.exists()
+        assert run_json("stripe_replay", "--failed")["events"] > 0
+        drain()
+        assert Tenant.objects.get().state == "approved"
+
+    def test_an_unknown_event_is_one_sentence(self, transactional_db: None) -> None:
+        with pytest.raises(CommandError, match="The inbox has no event evt_nowhere"):
+            run("stripe_replay", "evt_nowhere")
+
+
+class TestSetup:
+    URL = "http://localhost:8000/stripe/webhook/"
+
+    def test_it_makes_an_endpoint_whose_events_arrive(self, standin: StandIn, transactional_db: None) -> None:
+        made = run_json("stripe_setup", "--url", self.URL)
+        assert made["created"]
+        assert made["secret"].startswith("whsec_")
+
+        found = run_json("stripe_setup", "--url", self.URL)
+        assert (found["created"], found["endpoint_id"], found["secret"]) == (False, made["endpoint_id"], None)
+
+    def test_it_adds_the_events_that_are_missing(self, standin: StandIn, transactional_db: None) -> None:
+        vendor = Vendor(standin)
+        vendor.client.v1.webhook_endpoints.create({"url": self.URL, "enabled_events": ["price.updated", "payout.paid"]})
+        assert "customer.subscription.updated" in run_json("stripe_setup", "--url", self.URL)["added_events"]
+        events = vendor.client.v1.webhook_endpoints.list().data[0].enabled_events
+        assert {"payout.paid", "customer.subscription.updated"} <= set(events)
+
+    def test_a_disabled_endpoint_is_told(self, standin: StandIn, transactional_db: None) -> None:
+        vendor = Vendor(standin)
+        made = run_json("stripe_setup", "--url", self.URL)
+        vendor.client.v1.webhook_endpoints.update(made["endpoint_id"], {"disabled": True})
+        with pytest.raises(CommandError, match="It is disabled"):
+            run("stripe_setup", "--url", self.URL)
