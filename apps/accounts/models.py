@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, username: str, email: str, password: str | None = None, **fields: Any) -> "User":
         """An operator with every permission; `manage.py createsuperuser` calls this."""
-        user = User(username=username, email=self.normalize_email(email), is_staff=True, is_superuser=True, **fields)
+        user = User(username=username, email=email.lower(), is_staff=True, is_superuser=True, **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
@@ -66,6 +67,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()
+
+    class Meta:
+        constraints: ClassVar[list[Any]] = [
+            # Sign-in does not tell letters of the alphabet's two cases apart: both of such a pair would be locked out.
+            models.UniqueConstraint(Lower("username"), name="accounts_username_once_in_any_case"),
+        ]
 
     EMAIL_FIELD = "email"
     USERNAME_FIELD = "username"

@@ -27,6 +27,10 @@ class NewUser:
     full_name: str = ""
     password_hash: str = ""
 
+    def __post_init__(self) -> None:
+        # Sign-in and reset look addresses up in lower case.
+        object.__setattr__(self, "email", self.email.lower())
+
 
 def refuse_unusable(new: NewUser) -> None:
     """Refuse what no user can be made of, before anything rests on that user.
@@ -56,7 +60,7 @@ def create_administrator(*, new: NewUser) -> User:
 
     Returning the existing one is what lets provisioning be resumed.
     """
-    existing = User.objects.filter(username=new.username).first()
+    existing = User.objects.filter(username__iexact=new.username).first()
     if existing:
         return existing
     user = User.objects.create(
@@ -72,13 +76,22 @@ def create_administrator(*, new: NewUser) -> User:
 
 @transaction.atomic
 def create_operator(*, username: str, email: str) -> User:
-    """Make an operator without a password, or return the one of that name who is there."""
-    user, created = User.objects.get_or_create(
-        username=username,
-        defaults={"email": email, "is_staff": True, "is_superuser": True, "password": make_password(None)},
+    """Make an operator without a password, or return the one of that name who is there.
+
+    Raises:
+        UnusableUser: when the name or the address is malformed, or somebody else's.
+    """
+    existing = User.objects.filter(username__iexact=username, is_staff=True).first()
+    if existing:
+        return existing
+    new = NewUser(username=username, email=email)
+    refuse_unusable(new)
+    if EmailAddress.objects.filter(email=new.email).exists():
+        raise UnusableUser(f"{new.email!r} is somebody else's e-mail address.")
+    user = User.objects.create(
+        username=username, email=new.email, is_staff=True, is_superuser=True, password=make_password(None)
     )
-    if created:
-        _register_address(user=user)
+    _register_address(user=user)
     return user
 
 

@@ -23,7 +23,7 @@ class LinkTokenGenerator(PasswordResetTokenGenerator):
     """Django's reset token with the tenant in it. Used for welcome links and password resets."""
 
     def _make_hash_value(self, user: User, timestamp: int) -> str:
-        return f"{current_scope()}:{super()._make_hash_value(user, timestamp)}"
+        return f"{current_scope()}:{user.is_active}:{super()._make_hash_value(user, timestamp)}"
 
 
 link_tokens = LinkTokenGenerator()

@@ -6,6 +6,7 @@ from allauth.account import views as allauth
 from allauth.account.decorators import secure_admin_login
 from csp.decorators import csp_update
 from django.contrib.admin import AdminSite
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -28,17 +29,27 @@ WHAT_UNFOLD_NEEDS = {
 
 
 class OperatorSite(UnfoldAdminSite):
-    """Unfold's admin site behind the sign-in that everybody uses, second factor included."""
+    """Unfold's admin site behind the sign-in that everybody uses.
+
+    An operator sees and may change everything: there are no operators with some of the
+    rights, who could give themselves the others by a link for a colleague.
+    """
 
     index_template = "backoffice/index.html"
     index_title = "Overview"
     empty_value_display = "–"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        user = request.user
+        return bool(user.is_active and getattr(user, "is_staff", False) and getattr(user, "is_superuser", False))
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         return csp_update(WHAT_UNFOLD_NEEDS)(super().admin_view(view, cacheable))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send strangers to the ordinary sign-in, and tell those who are no operators."""
+        if request.user.is_authenticated and not self.has_permission(request):
+            raise PermissionDenied
         response: HttpResponse = secure_admin_login(super().login)(request, extra_context)
         return response
 

@@ -144,7 +144,7 @@ class Resume(TenantAction):
     done = "The provisioning of {tenant} goes on in a job."
 
     def apply(self, data: dict[str, Any]) -> None:
-        lifecycle.resume_provisioning(tenant=self.tenant)
+        lifecycle.resume_provisioning(**self.by)
 
 
 TENANT_ACTIONS: dict[str, type[TenantAction]] = {

@@ -22,6 +22,7 @@ from apps.core.locks import advisory_lock
 from apps.lifecycle import binding
 from apps.lifecycle.difference import Difference, difference, is_complete
 from apps.lifecycle.engine import ENDED
+from apps.lifecycle.errors import NothingToResume
 from apps.lifecycle.provisioning import provision
 from apps.lifecycle.reconciling import reconcile
 from apps.plans import selectors as plans
@@ -230,9 +231,19 @@ def resync_tenant(*, tenant: Tenant, actor: Actor, now: datetime) -> Difference:
     return reconcile(tenant=tenant, actor=actor, now=now)
 
 
-def resume_provisioning(*, tenant: Tenant) -> None:
-    """Have a job go on with a provisioning that stopped."""
+@transaction.atomic
+def resume_provisioning(*, tenant: Tenant, actor: Actor, now: datetime) -> None:
+    """Have a job go on with a provisioning that stopped.
+
+    Raises:
+        NothingToResume: when the tenant is closed, or nothing is missing.
+    """
+    if not tenant.is_open:
+        raise NothingToResume(f"Tenant {tenant.tenant_id!r} is {tenant.state}; only an open one is provisioned.")
+    if is_complete(tenant):
+        raise NothingToResume(f"Nothing of tenant {tenant.tenant_id!r} is missing.")
     enqueue("lifecycle.provision_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
+    audit.record(actor=actor, action="tenant.provisioning_resumed", subject=tenant.subject, now=now)
 
 
 def provision_tenant(*, tenant_key: UUID, actor: Actor, now: datetime) -> Tenant:

@@ -72,7 +72,8 @@ def _absence(host: str) -> HttpResponse:
 
 def _not_ready(tenant: Tenant) -> HttpResponse:
     response = _refusal("not_ready", 503, tenant)
-    response["Retry-After"] = "10"
+    if tenant.is_open:
+        response["Retry-After"] = "10"
     return response
 
 

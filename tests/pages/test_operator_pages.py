@@ -68,16 +68,33 @@ class TestWhoMayEnter:
 
         assert answer.status_code == 404
 
-    def test_staff_without_the_right_sees_no_tenants(self, visitor: Client, acme: Tenant) -> None:
+    def test_staff_that_is_no_operator_sees_nothing(self, visitor: Client, acme: Tenant) -> None:
         clerk = User(username="clerk", is_staff=True)
         clerk.save()
         visitor.force_login(clerk)
 
-        assert visitor.get(path_of("tenants_tenant_changelist")).status_code == 403
-        assert visitor.get(page_of(acme)).status_code == 403
-        assert visitor.post(path_of("tenant_hold", acme.pk), {"state": "suspended", "reason": "x"}).status_code == 403
-        assert visitor.post(path_of("plans_managedprice_changelist"), {"price": "p"}).status_code == 403
+        hold = {"state": "suspended", "reason": "x"}
+        for answer in (
+            visitor.get("/operator/", follow=True),
+            visitor.get(path_of("tenants_tenant_changelist"), follow=True),
+            visitor.get(page_of(acme), follow=True),
+            visitor.post(path_of("tenant_hold", acme.pk), hold, follow=True),
+            visitor.post(path_of("plans_managedprice_changelist"), {"price": "p"}, follow=True),
+        ):
+            assert answer.status_code == 403
+            assert "acme" not in answer.content.decode()
         assert not Hold.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("name", "lookup"),
+        [
+            ("accounts_user", "password__startswith=x"),
+            ("accounts_user", "last_login__isnull=1"),
+            ("tenants_tenant", "first_administrator__password_hash__startswith=p"),
+        ],
+    )
+    def test_nothing_can_be_guessed_by_filters_that_are_not_shown(self, staff: Client, name: str, lookup: str) -> None:
+        assert staff.get(f"{path_of(f'{name}_changelist')}?{lookup}").status_code == 400
 
     def test_signing_out_ends_the_session(self, staff: Client) -> None:
         staff.post("/operator/logout/")
@@ -399,6 +416,17 @@ class TestOperators:
         staff.post(path_of("operator_deactivate", otto.pk))
 
         assert theirs.get("/operator/").status_code == 302
+
+        staff.post(path_of("operator_reactivate", otto.pk))
+        otto.refresh_from_db()
+        assert otto.is_active
+
+    def test_an_address_that_another_operator_has_is_refused_beside_the_form(self, staff: Client) -> None:
+        given = {"username": "otto", "email": "otto@vendor.example"}
+        staff.post(path_of("accounts_user_add"), given)
+        answer = staff.post(path_of("accounts_user_add"), {**given, "username": "otto2"})
+        assert "somebody else" in answer.content.decode()
+        assert not User.objects.filter(username="otto2").exists()
 
     def test_nobody_locks_themselves_out(self, staff: Client, operator: User) -> None:
         answer = staff.post(path_of("operator_deactivate", operator.pk))

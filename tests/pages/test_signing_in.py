@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import User
+from apps.accounts.services import NewUser, create_administrator
 from apps.accounts.tokens import welcome_path
 from apps.tenants import context
 from apps.tenants.models import Tenant
@@ -161,3 +162,34 @@ def test_too_many_tries_are_slowed_down_in_words(acme: Tenant, settings: Any) ->
     refused = [page for page in pages if page.status_code == 429]
     assert refused
     assert "Too many tries" in refused[0].content.decode()
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["http://globex.localhost/z", "http://localhost/operator/", "https://evil.example/", "//globex.localhost/z"],
+)
+def test_signing_in_leads_to_no_other_host(acme: Tenant, elsewhere: str) -> None:
+    make_member(acme)
+    client = Client(HTTP_HOST="acme.localhost")
+    answer = client.post("/accounts/login/", {"login": "max", "password": PASSWORD, "next": elsewhere})
+    assert answer["Location"] == "/"
+
+
+def test_an_address_in_any_case_signs_in_and_gets_its_reset(acme: Tenant, outbox: list[Any]) -> None:
+    with context.enter(acme):
+        user = create_administrator(new=NewUser(username="boss", email="Boss@Acme.example"))
+        user.set_password(PASSWORD)
+        user.save()
+    for address in ("Boss@Acme.example", "boss@acme.example"):
+        client = Client(HTTP_HOST="acme.localhost")
+        assert client.post("/accounts/login/", {"login": address, "password": PASSWORD}).status_code == 302
+        before = len(outbox)
+        Client(HTTP_HOST="acme.localhost").post("/accounts/password/reset/", {"email": address})
+        assert len(outbox) == before + 1
+
+
+def test_a_changed_password_is_told_by_mail(acme: Tenant, member_at: Callable[..., Client], outbox: list[Any]) -> None:
+    given = {"oldpassword": PASSWORD, "password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
+    member_at(acme).post("/accounts/password/change/", given)
+    assert outbox[-1].to == ["max@acme.example"]
+    assert "password" in outbox[-1].subject.lower()

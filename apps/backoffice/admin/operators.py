@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from apps.accounts import services as accounts
-from apps.accounts.errors import LastOperator
+from apps.accounts.errors import LastOperator, UnusableUser
 from apps.accounts.models import User
 from apps.accounts.tokens import welcome_path
 from apps.backoffice import badges
@@ -63,7 +64,10 @@ class OperatorAdmin(OperatorModelAdmin):
             raise PermissionDenied
         form = OperatorForm(request.POST or None)
         if form.is_valid():
-            return self._create(request, form)
+            try:
+                return self._create(request, form)
+            except UnusableUser as error:
+                form.add_error(None, str(error))
         context = {
             **self.admin_site.each_context(request),
             "title": "New operator",
@@ -76,8 +80,11 @@ class OperatorAdmin(OperatorModelAdmin):
         return TemplateResponse(request, "backoffice/action.html", context)
 
     def _create(self, request: HttpRequest, form: OperatorForm) -> HttpResponse:
-        operator = accounts.create_operator(username=form.cleaned_data["username"], email=form.cleaned_data["email"])
-        self.log_addition(request, operator, "")
+        with transaction.atomic():
+            operator = accounts.create_operator(
+                username=form.cleaned_data["username"], email=form.cleaned_data["email"]
+            )
+            self.log_addition(request, operator, "")
         messages.success(request, f"{operator.username} is an operator now. Make a one-time link for them.")
         return redirect("admin:accounts_user_change", operator.pk)
 
@@ -98,19 +105,21 @@ class OperatorAdmin(OperatorModelAdmin):
         if operator == request.user:
             raise PermissionDenied
         try:
-            accounts.deactivate_user(user=operator)
+            with transaction.atomic():
+                accounts.deactivate_user(user=operator)
+                self.log_change(request, operator, "Deactivated.")
         except LastOperator as error:
             messages.error(request, str(error))
         else:
-            self.log_change(request, operator, "Deactivated.")
             messages.success(request, f"{operator.username} can no longer sign in.")
         return redirect("admin:accounts_user_change", operator.pk)
 
     def reactivate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Let a deactivated operator sign in again."""
         operator = self._operator(request, object_id, to_change=True)
-        accounts.reactivate_user(user=operator)
-        self.log_change(request, operator, "Reactivated.")
+        with transaction.atomic():
+            accounts.reactivate_user(user=operator)
+            self.log_change(request, operator, "Reactivated.")
         messages.success(request, f"{operator.username} can sign in again.")
         return redirect("admin:accounts_user_change", operator.pk)
 
