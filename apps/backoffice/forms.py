@@ -30,12 +30,15 @@ class HoldForm(forms.Form):
     reason = forms.CharField(
         max_length=Tenant.STATE_DESCRIPTION_MAX_LENGTH,
         widget=UnfoldAdminTextInputWidget,
-        help_text="The tenant reads this on the page that takes the place of every other one.",
+        help_text="Anybody who opens the tenant’s host reads this, signed in or not.",
     )
     until = forms.DateTimeField(
         label="Until (UTC)",
         required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}),
+        # The format is the one that browsers want of a value; any other leaves the field empty.
+        widget=forms.DateTimeInput(
+            format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}
+        ),
         help_text="Empty: until somebody lifts the hold. After this moment Stripe decides again.",
     )
 

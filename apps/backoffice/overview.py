@@ -25,7 +25,7 @@ class Overview:
     """The installation at one moment."""
 
     states: tuple[StateCount, ...]
-    tenants: int
+    failed: int
     unready: tuple[Tenant, ...]
     open_alerts: int
     alerts: tuple[Alert, ...]
@@ -37,13 +37,13 @@ class Overview:
 
 def overview(*, now: datetime) -> Overview:
     """Count and list what an operator looks at first."""
-    states = _states()
     pending = Event.objects.filter(state=Event.State.PENDING)
     alerts = Alert.objects.open()
+    unready = Tenant.objects.filter(provisioning=Provisioning.FAILED)
     return Overview(
-        states=states,
-        tenants=sum(each.tenants for each in states),
-        unready=tuple(Tenant.objects.filter(provisioning=Provisioning.FAILED)[:SHOWN]),
+        states=_states(),
+        failed=unready.count(),
+        unready=tuple(unready[:SHOWN]),
         open_alerts=alerts.count(),
         alerts=tuple(alerts[:SHOWN]),
         pending_events=pending.count(),

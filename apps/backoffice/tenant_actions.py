@@ -14,6 +14,7 @@ from apps.backoffice.people import actor_of
 from apps.core import clock
 from apps.core.errors import TenantryError
 from apps.lifecycle import services as lifecycle
+from apps.tenants import selectors
 from apps.tenants import services as tenants
 from apps.tenants.models import Tenant
 
@@ -91,6 +92,13 @@ class Hold(TenantAction):
     dangerous = True
     done = "{tenant} is on hold."
 
+    def get_initial(self) -> dict[str, Any]:
+        """The hold that is there: who changes it keeps what they leave alone."""
+        present = selectors.open_hold(tenant=self.tenant, now=clock.now())
+        if present is None:
+            return super().get_initial()
+        return {"state": present.state, "reason": present.reason, "until": present.until}
+
     def apply(self, data: dict[str, Any]) -> None:
         lifecycle.hold_tenant(state=data["state"], reason=data["reason"], until=data["until"], **self.by)
 
@@ -109,7 +117,7 @@ class Unhold(TenantAction):
 class Describe(TenantAction):
     title = "Edit name and description"
     form_class = DescribeForm
-    consequence = "What you change here no longer follows Stripe."
+    consequence = "Once you change either, neither follows Stripe any more."
     button = "Save"
     done = "Name and description are saved."
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import QuerySet
@@ -105,6 +106,7 @@ def mirrored_prices() -> tuple[Price, ...]:
 
 def _price(row: djstripe.Price) -> Price:
     data = row.stripe_data
+    recurring = data.get("recurring") or {}
     return Price(
         id=row.id,
         product_id=row.product_id or "",
@@ -113,10 +115,19 @@ def _price(row: djstripe.Price) -> Price:
         lookup_key=data.get("lookup_key") or "",
         metadata=data.get("metadata") or {},
         active=bool(data.get("active")),
-        amount=data.get("unit_amount"),
+        amount=_amount(data),
+        tiered=data.get("billing_scheme") == "tiered",
         currency=data.get("currency") or "",
-        interval=(data.get("recurring") or {}).get("interval", ""),
+        interval=recurring.get("interval") or "",
+        interval_count=recurring.get("interval_count") or 1,
     )
+
+
+def _amount(data: dict[str, Any]) -> Decimal | None:
+    """What one unit costs, in minor units. Stripe leaves `unit_amount` out where it is no whole number."""
+    amount = data.get("unit_amount")
+    exact = data.get("unit_amount_decimal") if amount is None else amount
+    return None if exact is None else Decimal(str(exact))
 
 
 def price_ids_of_product(product_id: str) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,11 @@ class Customer:
 
 @dataclass(frozen=True)
 class Price:
-    """A Stripe price with what is shown of its product. `amount` is in minor units, None when tiered."""
+    """A Stripe price with what is shown of its product.
+
+    `amount` is in minor units and may have a fraction of one; None when no single amount
+    says what the price costs, as with tiers. It is due every `interval_count` intervals.
+    """
 
     id: str
     product_id: str
@@ -55,9 +60,11 @@ class Price:
     lookup_key: str
     metadata: Mapping[str, str]
     active: bool
-    amount: int | None
+    amount: Decimal | None
+    tiered: bool
     currency: str
     interval: str
+    interval_count: int
 
     @property
     def subject(self) -> str:

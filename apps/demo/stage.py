@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import requests
@@ -157,7 +158,7 @@ def _gunicorn(port: int) -> list[str]:
 
 def _vendor(running_parts: Parts, say: Callable[[str], None]) -> Vendor:
     client = stripe.StripeClient(settings.STRIPE_SECRET_KEY, base_addresses={"api": settings.STRIPE_API_BASE})
-    settle = lambda: running_parts.wait_until(_is_settled, what="the worker")  # noqa: E731
+    settle = partial(running_parts.wait_until, _is_settled, what="the worker")
     return Vendor(client=client, standin_url=settings.STRIPE_API_BASE, say=say, settle=settle)
 
 

@@ -20,6 +20,7 @@ from apps.tenants.models import Tenant
 from tests.support import databases
 from tests.support.standin import ROOT
 from tests.support.vendor import KEY, Vendor
+from tests.support.waiting import wait_until_somebody_waits_for_a_lock
 
 LIST_OF_SUBSCRIPTIONS = "^/v1/subscriptions$"
 
@@ -69,15 +70,6 @@ def the_earlier_fetch_finishes_last(vendor: Vendor, customer: str, subscription:
     first.join(20)
     second.join(20)
     assert not (first.is_alive() or second.is_alive())
-
-
-def wait_until_somebody_waits_for_a_lock() -> None:
-    with connection.cursor() as cursor:
-        for _ in range(10_000):
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("nobody waited for the customer's lock")
 
 
 def test_without_the_lock_the_older_answer_wins(

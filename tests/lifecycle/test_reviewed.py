@@ -25,6 +25,7 @@ from apps.tenants import context
 from apps.tenants.models import Provisioning, Tenant
 from tests.factories import SOMEBODY, make_tenant
 from tests.support.vendor import Vendor
+from tests.support.waiting import wait_until_somebody_waits_for_a_lock
 from tests.support.working import failed_jobs
 
 Settle = Callable[[], None]
@@ -106,7 +107,7 @@ class TestPublishing:
         with transaction.atomic():
             plan_services.lock_until_commit("plans.publish")
             waiter.start()
-            wait_for_a_waiter()
+            wait_until_somebody_waits_for_a_lock()
             mirror.store_price(self._fetched(vendor, price))
             services.publish_prices({price}, now=now())
         waiter.join(20)
@@ -123,15 +124,6 @@ class TestPublishing:
     def _fetched(self, vendor: Vendor, price: str) -> dict[str, Any]:
         fetched: dict[str, Any] = vendor.client.v1.prices.retrieve(price, {"expand": ["product"]}).to_dict()
         return fetched
-
-
-def wait_for_a_waiter() -> None:
-    with connection.cursor() as cursor:
-        for _ in range(10_000):
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-            if cursor.fetchone()[0]:
-                return
-    raise AssertionError("nobody waited for the lock")
 
 
 class TestClaims:

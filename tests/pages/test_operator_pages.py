@@ -1,7 +1,10 @@
 """The operator's lists, the page of a tenant, and what can be done there."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,13 +13,17 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from djstripe import models as djstripe
 
 from apps.accounts.models import User
 from apps.audit import services as audit
 from apps.audit.models import Alert, Entry
 from apps.audit.services import Cause
+from apps.backoffice.overview import SHOWN
+from apps.backoffice.templatetags.backoffice import amount
 from apps.billing import gateway
 from apps.billing.models import Event
+from apps.billing.selectors import _price
 from apps.billing.types import Price
 from apps.plans.models import ManagedPrice, PlanVersion, Subscription
 from apps.tenants.models import Hold, Provisioning, State, Tenant
@@ -190,6 +197,16 @@ class TestOverview:
         assert "stuck" in page
         assert "Pending event, the oldest for" in page
 
+    def test_it_counts_more_failures_than_it_lists(self, staff: Client) -> None:
+        for number in range(SHOWN + 2):
+            Tenant.objects.create(
+                tenant_id=f"stuck-{number}", schema_name=f"t_{number}", created_at=NOW, provisioning=Provisioning.FAILED
+            )
+
+        page = staff.get("/operator/").content.decode()
+
+        assert f"<b>{SHOWN + 2}</b><span>Provisioning failed</span>" in page
+
     def test_it_is_kind_to_a_new_installation(self, staff: Client) -> None:
         page = staff.get("/operator/").content.decode()
 
@@ -267,6 +284,17 @@ class TestActions:
         assert Hold.objects.get().until is not None
         assert "until 1 May 2099, 12:30 UTC" in staff.get(page_of(acme)).content.decode()
 
+    def test_changing_a_hold_starts_from_the_one_there_is(self, staff: Client, acme: Tenant) -> None:
+        fields = {"state": "rejected", "reason": "Abuse of the relay", "until": "2099-05-01T12:30"}
+        staff.post(path_of("tenant_hold", acme.pk), fields)
+
+        page = staff.get(path_of("tenant_hold", acme.pk)).content.decode()
+
+        assert 'value="Abuse of the relay"' in page
+        assert 'value="2099-05-01T12:30:00"' in page
+        (chosen,) = [each for each in re.findall(r"<input[^>]*>", page) if re.search(r"\schecked\b(?!:)", each)]
+        assert 'value="rejected"' in chosen
+
     def test_lifting_a_hold_gives_the_tenant_back(self, staff: Client, acme: Tenant) -> None:
         staff.post(path_of("tenant_hold", acme.pk), {"state": "suspended", "reason": "x"})
 
@@ -318,6 +346,22 @@ class TestActions:
         assert not LogEntry.objects.exists()
 
     @pytest.mark.parametrize("name", ["hold", "unhold", "describe", "resync", "resume"])
+    def test_a_page_has_one_heading(self, staff: Client, acme: Tenant, name: str) -> None:
+        assert staff.get(path_of(f"tenant_{name}", acme.pk)).content.decode().count("<h1") == 1
+
+    def test_the_radios_are_a_named_group(self, staff: Client, acme: Tenant) -> None:
+        page = staff.get(path_of("tenant_hold", acme.pk)).content.decode()
+
+        assert re.search(r"<fieldset[^>]*>\s*<legend>State", page)
+
+    def test_what_describes_a_field_is_on_the_page(self, staff: Client, acme: Tenant) -> None:
+        page = staff.post(path_of("tenant_hold", acme.pk), {"state": "x", "reason": ""}).content.decode()
+
+        named = " ".join(re.findall(r'aria-describedby="([^"]+)"', page)).split()
+        assert {"id_state_error", "id_reason_error", "id_reason_helptext", "id_until_helptext"} <= set(named)
+        assert [each for each in named if page.count(f'id="{each}"') != 1] == []
+
+    @pytest.mark.parametrize("name", ["hold", "unhold", "describe", "resync", "resume"])
     def test_looking_changes_nothing(self, staff: Client, acme: Tenant, name: str) -> None:
         before = Entry.objects.count()
 
@@ -330,7 +374,7 @@ class TestPrices:
     def mirrored(self, monkeypatch: pytest.MonkeyPatch) -> None:
         found = (
             make_price("price_pro", {"max-users": "25", "max-clients": "abc"}),
-            make_price("price_free", {}, amount=None),
+            make_price("price_free", {}, amount=None, tiered=True),
         )
         monkeypatch.setattr("apps.billing.selectors.mirrored_prices", lambda: found)
         monkeypatch.setattr(
@@ -373,7 +417,50 @@ class TestPrices:
         assert 'value="price_pro"' not in page
 
 
-def make_price(price_id: str, metadata: dict[str, str], amount: int | None = 4900) -> Price:
+class TestAmounts:
+    @pytest.mark.parametrize(
+        ("values", "shown"),
+        [
+            ({"amount": Decimal(4900)}, "49.00 EUR a month"),
+            ({"amount": Decimal(490000), "interval_count": 3}, "4,900.00 EUR every 3 months"),
+            ({"amount": Decimal("0.5")}, "0.005 EUR a month"),
+            ({"amount": Decimal("1250.10")}, "12.501 EUR a month"),
+            ({"amount": Decimal(4900), "currency": "jpy"}, "4,900 JPY a month"),
+            ({"amount": Decimal(0)}, "0.00 EUR a month"),
+            ({"amount": None, "tiered": True}, "tiered, every month"),
+            ({"amount": None, "interval_count": 2}, "no fixed amount, every 2 months"),
+        ],
+    )
+    def test_a_price_is_written_out(self, values: dict[str, Any], shown: str) -> None:
+        assert amount(replace(make_price("price_1", {}), **values)) == shown
+
+    @pytest.mark.parametrize(
+        ("data", "found"),
+        [
+            ({"unit_amount": 4900, "unit_amount_decimal": "4900"}, Decimal(4900)),
+            ({"unit_amount": None, "unit_amount_decimal": "0.5"}, Decimal("0.5")),
+            ({"unit_amount": 0, "unit_amount_decimal": "0"}, Decimal(0)),
+            ({"unit_amount": None, "unit_amount_decimal": None}, None),
+        ],
+    )
+    def test_the_mirror_tells_fractions_of_a_cent(self, data: dict[str, Any], found: Decimal | None) -> None:
+        recurring = {"interval": "month", "interval_count": 3}
+        row = djstripe.Price(
+            id="price_1",
+            product=djstripe.Product(id="prod_1", stripe_data={"name": "Pro"}),
+            stripe_data={**data, "billing_scheme": "tiered", "recurring": recurring},
+        )
+
+        price = _price(row)
+
+        assert price.amount == found
+        assert isinstance(price.amount, Decimal) or found is None
+        assert (price.tiered, price.interval, price.interval_count) == (True, "month", 3)
+
+
+def make_price(
+    price_id: str, metadata: dict[str, str], amount: Decimal | None = Decimal(4900), *, tiered: bool = False
+) -> Price:
     return Price(
         id=price_id,
         product_id="prod_1",
@@ -383,8 +470,10 @@ def make_price(price_id: str, metadata: dict[str, str], amount: int | None = 490
         metadata=metadata,
         active=True,
         amount=amount,
+        tiered=tiered,
         currency="eur",
         interval="month",
+        interval_count=1,
     )
 
 

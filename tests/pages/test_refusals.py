@@ -42,6 +42,15 @@ def test_a_tenant_that_is_not_ready_asks_for_patience() -> None:
     assert "being set up" in answer.content.decode()
 
 
+def test_a_tenant_without_its_subscription_is_not_promised_for_soon() -> None:
+    make_tenant("acme", ready=False, state=State.REQUESTED)
+
+    page = Client(HTTP_HOST="acme.localhost").get("/").content.decode()
+
+    assert "waits for its subscription" in page
+    assert "few seconds" not in page
+
+
 def test_a_buried_tenant_is_gone() -> None:
     tenant = Tenant(tenant_id="acme")
     Tombstone.objects.create(

@@ -1,4 +1,4 @@
-"""The operator's lists and pages, one module per noun.."""
+"""The operator's lists and pages, one module per noun."""
 
 from apps.backoffice.admin import alerts, audit, events, operators, plans, prices, subscriptions, tenants
 

@@ -54,7 +54,6 @@ class PriceAdmin(ReadOnlyModelAdmin):
             "title": "Prices",
             "rows": price_rows(),
             "can_act": self.has_change_permission(request),
-            "groups": ManagedPrice.Group,
         }
         return TemplateResponse(request, "backoffice/prices.html", context)
 

@@ -65,7 +65,6 @@ class TenantAdmin(OperatorModelAdmin):
             "opts": self.opts,
             "original": tenant,
             "page": tenant_page(tenant=tenant, now=clock.now()),
-            "badges": badges,
             "can_act": self.has_change_permission(request, tenant),
             "now": clock.now(),
         }

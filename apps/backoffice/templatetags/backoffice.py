@@ -1,4 +1,4 @@
-"""How the operator's pages write statuses, numbers and money."""
+"""How the operator's pages write statuses and money."""
 
 from decimal import Decimal
 
@@ -15,7 +15,6 @@ register = template.Library()
 register.filter("state_badge", badges.state)
 register.filter("provisioning_badge", badges.provisioning)
 register.filter("outcome_badge", badges.outcome)
-register.filter("event_badge", badges.event)
 register.filter("admin_urlquote", quote)
 
 # Currencies whose amounts Stripe gives in whole units, or in thousandths.
@@ -32,16 +31,21 @@ def managed_badge(group: str | None) -> SafeString:
 
 
 @register.filter
-def grouped(value: int) -> str:
-    """A whole number with its thousands set apart."""
-    return f"{value:,}"
-
-
-@register.filter
 def amount(price: Price) -> str:
-    """What a price costs, such as 29.00 EUR a month."""
+    """What a price costs, such as 29.00 EUR a month, or 0.005 EUR every 3 months."""
     if price.amount is None:
-        return "tiered"
-    decimals = 0 if price.currency in WITHOUT_DECIMALS else 3 if price.currency in WITH_THREE_DECIMALS else 2
-    shown = Decimal(price.amount).scaleb(-decimals)
-    return f"{shown:,.{decimals}f} {price.currency.upper()} a {price.interval}"
+        return f"{'tiered' if price.tiered else 'no fixed amount'}, {_every(price)}"
+    due = f"a {price.interval}" if price.interval_count == 1 else _every(price)
+    return f"{_in_major_units(price.amount, price.currency)} {price.currency.upper()} {due}"
+
+
+def _every(price: Price) -> str:
+    return f"every {price.interval}" if price.interval_count == 1 else f"every {price.interval_count} {price.interval}s"
+
+
+def _in_major_units(amount: Decimal, currency: str) -> str:
+    decimals = 0 if currency in WITHOUT_DECIMALS else 3 if currency in WITH_THREE_DECIMALS else 2
+    exact = amount.scaleb(-decimals)
+    # Fractions of a minor unit are shown in full: rounded, 0.5 cents would be nothing or twice as much.
+    plain = f"{exact.normalize():f}"
+    return f"{exact:,.{max(decimals, len(plain.partition('.')[2]))}f}"
