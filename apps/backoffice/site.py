@@ -16,7 +16,9 @@ from apps.core import clock
 
 if TYPE_CHECKING:
     # Unfold comes without types; its classes are Django's own, dressed.
-    UnfoldAdminSite = AdminSite
+    class UnfoldAdminSite(AdminSite):
+        def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]: ...
+
 else:
     from unfold.sites import UnfoldAdminSite
 
@@ -58,6 +60,14 @@ class OperatorSite(UnfoldAdminSite):
 
     def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return redirect("account_change_password")
+
+    def get_sidebar_list(self, request: HttpRequest) -> list[dict[str, Any]]:
+        """Unfold's, without badges that have nothing in them."""
+        groups = super().get_sidebar_list(request)
+        for item in (item for group in groups for item in group["items"]):
+            if not str(item.get("badge_callback", "")):
+                item.pop("badge", None)
+        return groups
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {"overview": overview(now=clock.now()), **(extra_context or {})})
