@@ -9,10 +9,10 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django.db import connection
 
 from apps.accounts import services
 from apps.accounts.models import User
+from apps.core import schemas
 from apps.tenants.context import enter
 from tests.factories import PASSWORD
 from tests.tenants.house import House, browser, sign_in, who_is
@@ -33,7 +33,7 @@ WAYS: dict[str, Callable[[User], object]] = {
 def on(side: str, house: House) -> Iterator[str]:
     """Inside one side; its schema's name."""
     with enter(house.acme) if side == "acme" else nullcontext():
-        yield str(getattr(connection, "schema_name"))  # noqa: B009
+        yield schemas.current_name()
 
 
 @pytest.fixture

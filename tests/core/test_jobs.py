@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
 
-from apps.core.jobs import SILENCE_OF_THE_DEAD, enqueue, job, retry_stalled
+from apps.core.jobs import SILENCE_OF_THE_DEAD, enqueue, job, purge, retry_stalled
 from apps.tenants.context import enter
 from tests.factories import make_tenant
 from tests.support.working import drain_jobs, failed_jobs
@@ -136,3 +136,15 @@ def test_workers_that_start_together_take_over_each_job_once() -> None:
     enqueue("tests.note", text="stalled")
     execute("UPDATE procrastinate_jobs SET status = 'doing'")
     assert sorted(at_once(*[retry_stalled] * 4)) == [0, 0, 0, 1]
+
+
+def test_jobs_that_ended_long_ago_are_forgotten_and_no_others() -> None:
+    for text in ("old", "recent", "waiting"):
+        enqueue("tests.note", text=text)
+    execute("UPDATE procrastinate_jobs SET status = 'failed' WHERE args->>'text' IN ('old', 'recent')")
+    execute(
+        "UPDATE procrastinate_events SET at = now() - interval '4 days'"
+        " WHERE job_id = (SELECT id FROM procrastinate_jobs WHERE args->>'text' = 'old')"
+    )
+    purge()
+    assert execute("SELECT args->>'text' FROM procrastinate_jobs ORDER BY 1") == [("recent",), ("waiting",)]

@@ -10,4 +10,4 @@ def wait_until_somebody_waits_for_a_lock() -> None:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
             if cursor.fetchone()[0]:
                 return
-    raise AssertionError("nobody waited for the customer's lock")
+    raise AssertionError("nobody waited for an advisory lock")
