@@ -100,6 +100,22 @@ def names(name: str) -> list[str]:
     return [part.strip() for part in env.str(name, default="").split(",") if part.strip()]
 
 
+def days_before(name: str, *, default: str) -> tuple[int, ...]:
+    """A comma-separated list of whole numbers of days, longest first; empty for none."""
+    parts = [part.strip() for part in env.str(name, default=default).split(",") if part.strip()]
+    if not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise ConfigurationError(f"{name} is {','.join(parts)!r}, but must be days such as 30,7,1.")
+    return tuple(sorted({int(part) for part in parts}, reverse=True))
+
+
+def folder(name: str, *, default: Path) -> Path:
+    """A folder of this machine, given by its whole path."""
+    path = Path(env.str(name, default=str(default))).expanduser()
+    if not path.is_absolute():
+        raise ConfigurationError(f"{name} is {str(path)!r}, but must be a whole path such as /var/lib/exports.")
+    return path
+
+
 def web_address(name: str, *, default: str) -> str:
     """An http or https address without a path."""
     raw = str(env.str(name, default=default)).rstrip("/")

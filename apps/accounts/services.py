@@ -142,9 +142,13 @@ def erase_user(*, user: User) -> None:
 
 def end_sessions(*, user_id: uuid.UUID) -> None:
     """Delete every session of this user in the present schema."""
-    for session in Session.objects.iterator():
-        if session.get_decoded().get("_auth_user_id") == str(user_id):
-            session.delete()
+    for session in sessions_of(user_id=user_id):
+        session.delete()
+
+
+def sessions_of(*, user_id: uuid.UUID) -> list[Session]:
+    """The sessions of this user in the present schema."""
+    return [each for each in Session.objects.iterator() if each.get_decoded().get("_auth_user_id") == str(user_id)]
 
 
 def random_password_hash() -> str:

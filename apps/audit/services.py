@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -59,6 +60,11 @@ def set_alerts(*, subject: str, codes: Iterable[str], causes: Iterable[Cause], n
         _raise(subject=subject, cause=cause, now=now)
 
 
+def clear_alerts(*, subject: str, now: datetime) -> None:
+    """Clear every alert about something that is no more."""
+    Alert.objects.open().filter(subject=subject).update(cleared_at=now)
+
+
 def _raise(*, subject: str, cause: Cause, now: datetime) -> None:
     values = {"message": cause.message, "details": dict(cause.details), "last_seen_at": now}
     _, created = Alert.objects.update_or_create(
@@ -69,4 +75,6 @@ def _raise(*, subject: str, cause: Cause, now: datetime) -> None:
         create_defaults={**values, "raised_at": now},
     )
     if created:
-        log.warning("alert raised", code=cause.code, subject=subject, message=cause.message)
+        told = {"code": cause.code, "subject": subject, "message": cause.message}
+        # What is rolled back has never been raised.
+        transaction.on_commit(partial(log.warning, "alert raised", **told))

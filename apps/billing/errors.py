@@ -7,6 +7,10 @@ class StripeUnavailable(TenantryError):
     """Stripe could not be reached or did not answer as it should."""
 
 
+class StripeBusy(StripeUnavailable):
+    """Stripe's limit of requests leaves no room now."""
+
+
 class StripeRefused(TenantryError):
     """Stripe refused the request."""
 

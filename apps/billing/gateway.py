@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any
 
 import stripe
 import structlog
 from django.conf import settings
 from django.db import connection
-from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
 from apps.billing.errors import BadEvent, StripeMissing, StripeRefused, StripeUnavailable
+from apps.billing.heads import EventHead, event_head
+from apps.billing.http import PacedClient
+from apps.billing.pacing import Pace, Rates
 from apps.billing.secrets import PASSWORD_KEY, scrubbed, take_password
 from apps.billing.types import Secret
 
@@ -59,20 +61,6 @@ class EndpointInfo:
     secret: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class EventHead:
-    """What is kept of an event: what it is about, never what it says."""
-
-    event_id: str
-    type: str
-    object_id: str
-    customer_id: str
-    account_id: str
-    api_version: str
-    livemode: bool
-    created: int
-
-
 @cache
 def client() -> stripe.StripeClient:
     """The one client, with its address, version and patience from the settings."""
@@ -81,8 +69,16 @@ def client() -> stripe.StripeClient:
         stripe_version=settings.STRIPE_API_VERSION,
         base_addresses={"api": settings.STRIPE_API_BASE},
         max_network_retries=2,
-        http_client=stripe.RequestsClient(timeout=settings.STRIPE_TIMEOUT_SECONDS),
+        http_client=_http_client(),
     )
+
+
+def _http_client() -> stripe.RequestsClient:
+    """At the pace that Stripe allows; without one where both rates are 0, as with a stand-in."""
+    rates = Rates(per_endpoint=settings.STRIPE_REQUESTS_PER_SECOND, total=settings.STRIPE_TOTAL_PER_SECOND)
+    if rates.per_endpoint or rates.total:
+        return PacedClient(pace=Pace(rates), timeout=settings.STRIPE_TIMEOUT_SECONDS)
+    return stripe.RequestsClient(timeout=settings.STRIPE_TIMEOUT_SECONDS)
 
 
 @contextmanager
@@ -92,7 +88,9 @@ def _calling() -> Iterator[None]:
         raise RuntimeError("Stripe must not be called inside a transaction.")
     try:
         yield
-    except (stripe.APIConnectionError, stripe.RateLimitError) as error:
+    except stripe.RateLimitError as error:
+        raise StripeUnavailable(f"Stripe takes no more requests for now: {_reason(error)}") from error
+    except stripe.APIConnectionError as error:
         raise StripeUnavailable(f"Stripe at {settings.STRIPE_API_BASE} is not reachable: {_reason(error)}") from error
     except stripe.AuthenticationError as error:
         raise StripeRefused(f"Stripe refused STRIPE_SECRET_KEY: {_reason(error)}") from error
@@ -194,15 +192,61 @@ def price_ids() -> list[str]:
         return [price.id for price in client().v1.prices.list({"limit": PAGE}).auto_paging_iter()]
 
 
-def customer_ids() -> list[str]:
-    """Every customer of the account that has, or had, a subscription."""
+def prices() -> list[Raw]:
+    """Every price of the account with its product inside, archived ones included; a hundred in one request."""
     with _calling():
-        page = client().v1.subscriptions.list({"status": "all", "limit": PAGE})
-        return list(dict.fromkeys(_customer_of(each) for each in page.auto_paging_iter()))
+        page = client().v1.prices.list({"limit": PAGE, "expand": ["data.product"]})
+        return [_plain(price) for price in page.auto_paging_iter()]
+
+
+def products() -> list[Raw]:
+    """Every product of the account, archived ones included; a hundred in one request."""
+    with _calling():
+        return [_plain(product) for product in client().v1.products.list({"limit": PAGE}).auto_paging_iter()]
+
+
+def product_ids() -> list[str]:
+    """Every product of the account, archived ones included."""
+    return [product["id"] for product in products()]
+
+
+def customer_ids() -> list[str]:
+    """Every customer of the account that has, or had, a subscription; those on test clocks come last."""
+    with _calling():
+        lists = [{}, *({"test_clock": clock_id} for clock_id in _test_clock_ids())]
+        return list(dict.fromkeys(customer for each in lists for customer in _subscribers(each)))
+
+
+def _subscribers(which: dict[str, str]) -> Iterator[str]:
+    wanted: Any = {"status": "all", "limit": PAGE, **which}
+    for subscription in client().v1.subscriptions.list(wanted).auto_paging_iter():
+        yield _customer_of(subscription)
+
+
+def _test_clock_ids() -> list[str]:
+    """Stripe's lists leave out whoever is on a test clock, unless they are asked for by it."""
+    if settings.STRIPE_LIVE_MODE:
+        return []
+    return [clock.id for clock in client().v1.test_helpers.test_clocks.list({"limit": PAGE}).auto_paging_iter()]
 
 
 def _customer_of(subscription: stripe.Subscription) -> str:
     customer = subscription.customer
+    return customer if isinstance(customer, str) else customer.id
+
+
+def customer_of_subscription(subscription_id: str) -> str:
+    """Whose a subscription is."""
+    with _calling():
+        return _customer_of(client().v1.subscriptions.retrieve(subscription_id))
+
+
+def customer_of_invoice(invoice_id: str) -> str:
+    """Whose an invoice is."""
+    with _calling():
+        customer = client().v1.invoices.retrieve(invoice_id).customer
+    if not customer:
+        raise StripeMissing(f"Invoice {invoice_id} names no customer.")
     return customer if isinstance(customer, str) else customer.id
 
 
@@ -272,80 +316,6 @@ def verify_signature(*, body: bytes, header: str, secret: str) -> bool:
         )
     except (stripe.SignatureVerificationError, UnicodeDecodeError):
         return False
-
-
-def event_head(event: Any) -> EventHead:
-    """What is kept of an event.
-
-    Raises:
-        BadEvent: when it is not shaped like one; the message says where.
-    """
-    shape = _read(_EventShape, event)
-    # What nothing here depends on need not be understood.
-    matters = shape.type.startswith(EVENTS_THAT_MATTER)
-    about = _read(_Reference, shape.data.object) if matters else _Reference()
-    return EventHead(
-        event_id=shape.id,
-        type=shape.type,
-        object_id=about.id,
-        customer_id=about.id if about.object == "customer" else _id_of(about.customer),
-        account_id=shape.account or "",
-        api_version=shape.api_version or "",
-        livemode=shape.livemode,
-        created=shape.created,
-    )
-
-
-Shape = TypeVar("Shape", bound=BaseModel)
-
-
-def _read(kind: type[Shape], value: Any) -> Shape:
-    try:
-        return kind.model_validate(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the body"
-        raise BadEvent(f"That is not a Stripe event: {where}: {first['msg']}.") from error
-
-
-EVENTS_THAT_MATTER = ("customer.", "invoice.", "price.", "product.", "test_helpers.test_clock.")
-Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[!-~]*$")]
-NonEmptyName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]*$")]
-EventType = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[a-z0-9_.]+$")]
-END_OF_TIME = 253_402_300_799  # 9999-12-31T23:59:59Z
-
-
-class _Data(BaseModel):
-    object: dict[str, Any]
-
-
-class _EventShape(BaseModel, strict=True):
-    """As far as it matters here. Source: Stripe's API reference, «The Event object»."""
-
-    object: Literal["event"]
-    id: NonEmptyName
-    type: EventType
-    created: Annotated[int, Field(ge=0, le=END_OF_TIME)]
-    livemode: bool
-    account: Name | None = None
-    api_version: Annotated[str, StringConstraints(max_length=40, pattern=r"^[!-~]*$")] | None = None
-    data: _Data
-
-
-class _Expanded(BaseModel):
-    id: Name
-
-
-class _Reference(BaseModel, strict=True):
-    """What an event's object says about itself and its customer, given as an id or expanded."""
-
-    id: Name = ""
-    object: str = ""
-    customer: Name | _Expanded | None = None
-
-
-def _id_of(reference: "str | _Expanded | None") -> str:
-    return reference.id if isinstance(reference, _Expanded) else reference or ""
 
 
 def _plain(value: Any) -> Raw:

@@ -9,16 +9,17 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from apps.audit import services as audit
 from apps.audit.services import Cause
-from apps.billing import gateway
+from apps.billing import gateway, selectors
 from apps.billing.errors import BadEvent, BadSignature, StripeMissing, StripeRefused, StripeUnavailable
-from apps.billing.gateway import EventHead
+from apps.billing.heads import EventHead, event_head
 from apps.billing.models import Event
+from apps.core.actors import Actor
 from apps.core.clock import Clock, from_timestamp
-from apps.core.jobs import absorb_twins, enqueue
+from apps.core.jobs import absorb_twins, enqueue, is_waiting
 
 log = structlog.get_logger(__name__)
 
@@ -29,11 +30,14 @@ JOBS = {
     "price": "lifecycle.follow_price",
     "product": "lifecycle.follow_product",
     "clock": "lifecycle.follow_clock",
+    "subscription": "lifecycle.follow_subscription",
+    "invoice": "lifecycle.follow_invoice",
 }
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=1)
-# With the pauses above: after about half an hour.
+# Somebody is told when both have passed.
 ATTEMPTS_BEFORE_ALERT = 5
+TIME_BEFORE_ALERT = timedelta(minutes=15)
 STUCK = "stripe_work_stuck"
 
 
@@ -54,7 +58,7 @@ def receive(*, body: bytes, signature: str, now: datetime) -> None:
 
 def _head_of(body: bytes) -> EventHead:
     try:
-        return gateway.event_head(json.loads(body))
+        return event_head(json.loads(body))
     except (ValueError, RecursionError) as error:
         raise BadEvent("That is not a Stripe event: the body is not JSON.") from error
 
@@ -96,25 +100,24 @@ def _work_of(head: EventHead) -> tuple[str, str]:
     """What to look at again because of an event; or nothing, and why."""
     if head.livemode != settings.STRIPE_LIVE_MODE:
         return "", "It belongs to the other mode (live or test) of the account."
-    if head.account_id:
+    if head.account_id and not _is_our_own(head.account_id):
         return "", "It belongs to a connected account."
-    if not head.type.startswith(gateway.EVENTS_THAT_MATTER):
-        return "", "Nothing here depends on events of this type."
-    work = _what_it_is_about(head)
-    return work, "" if work else "It names no customer."
+    return head.work, head.reason
 
 
-def _what_it_is_about(head: EventHead) -> str:
-    for prefix, kind in (("price.", "price"), ("product.", "product"), ("test_helpers.test_clock.", "clock")):
-        if head.type.startswith(prefix) and head.object_id:
-            return f"{kind}:{head.object_id}"
-    return f"customer:{head.customer_id}" if head.customer_id else ""
+def _is_our_own(account_id: str) -> bool:
+    installation = selectors.installation()
+    return installation is not None and installation.account_id == account_id
 
 
 def enqueue_work(work: str) -> None:
-    """Have a worker look again at a customer, price or product."""
+    """Have a worker look again at what the work names."""
     kind, _, identifier = work.partition(":")
     enqueue(JOBS[kind], lock=work, **{f"{kind}_id": identifier})
+
+
+def _job_of(work: str) -> str:
+    return JOBS[work.partition(":")[0]]
 
 
 def take(work: str) -> list[UUID]:
@@ -123,28 +126,57 @@ def take(work: str) -> list[UUID]:
     A burst of events about one customer is worked off at once: the jobs of those
     after the first are taken back.
     """
-    absorb_twins(JOBS[work.partition(":")[0]], lock=work)
+    absorb_twins(_job_of(work), lock=work)
     return list(Event.objects.filter(work=work, state=Event.State.PENDING).values_list("id", flat=True))
+
+
+def _locked(rows: QuerySet[Event]) -> list[UUID]:
+    """Lock these rows, in one order everywhere, or two that change many of them could wait for each other."""
+    return list(rows.select_for_update().order_by("id").values_list("id", flat=True))
+
+
+def cause_of(events: list[UUID]) -> Actor:
+    """In whose name the work is done that these events ask for."""
+    newest = Event.objects.filter(id__in=events).latest("happened_at", "received_at", "event_id")
+    return Actor.stripe_events(newest=f"{newest.type} {newest.event_id}", others=len(events) - 1)
+
+
+@transaction.atomic
+def readdress(events: list[UUID], *, customer_id: str, now: datetime) -> None:
+    """These events turned out to be about this customer: they are worked off with all others about them."""
+    work = f"customer:{customer_id}"
+    Event.objects.filter(id__in=_locked(Event.objects.filter(id__in=events))).update(
+        work=work, customer_id=customer_id, attempts=0, error="", retry_at=now + FIRST_RETRY
+    )
+    enqueue_work(work)
 
 
 @transaction.atomic
 def finish(events: list[UUID], *, work: str, now: datetime, note: str = "") -> None:
-    """These events are worked off."""
-    Event.objects.filter(id__in=events).update(state=Event.State.DONE, finished_at=now, error=note, retry_at=None)
+    """These events are worked off, but for those that were readdressed meanwhile."""
+    Event.objects.filter(id__in=_locked(Event.objects.filter(id__in=events, work=work))).update(
+        state=Event.State.DONE, finished_at=now, error=note, retry_at=None
+    )
     audit.set_alerts(subject=work, codes=[STUCK], causes=[], now=now)
 
 
 @transaction.atomic
-def postpone(events: list[UUID], *, work: str, error: str, now: datetime) -> None:
-    """These events could not be worked off; they are taken up again, later each time, for ever."""
-    most = 0
-    for event in Event.objects.filter(id__in=events):
-        most = max(most, event.attempts + 1)
-        pause = min(FIRST_RETRY * 2 ** min(event.attempts, 10), LONGEST_RETRY)
-        Event.objects.filter(id=event.id).update(attempts=F("attempts") + 1, error=error, retry_at=now + pause)
-    if most >= ATTEMPTS_BEFORE_ALERT:
-        message = f"Stripe's events about it could not be worked off {most} times, last because: {error}"
+def postpone(events: list[UUID], *, work: str, error: str, now: datetime, longest: timedelta = LONGEST_RETRY) -> None:
+    """These events could not be worked off; they are taken up again, later each time up to `longest`, for ever."""
+    rows = list(Event.objects.filter(id__in=_locked(Event.objects.filter(id__in=events, work=work))))
+    for event in rows:
+        event.retry_at = now + min(FIRST_RETRY * 2 ** min(event.attempts, 10), longest)
+        event.attempts += 1
+        event.error = error
+    Event.objects.bulk_update(rows, ["attempts", "error", "retry_at"], batch_size=500)
+    stuck = [event.attempts for event in rows if _is_stuck(event, now)]
+    if stuck:
+        message = f"Stripe's events about it could not be worked off {max(stuck)} times, last because: {error}"
         audit.set_alerts(subject=work, codes=[STUCK], causes=[Cause(STUCK, message)], now=now)
+
+
+def _is_stuck(event: Event, now: datetime) -> bool:
+    return event.attempts >= ATTEMPTS_BEFORE_ALERT and event.received_at <= now - TIME_BEFORE_ALERT
 
 
 @transaction.atomic
@@ -161,8 +193,11 @@ def replay(events: QuerySet[Event], *, now: datetime) -> list[str]:
 @transaction.atomic
 def requeue(*, work: str, now: datetime) -> None:
     """Enqueue pending work again whose time has come, and put its next time off."""
-    Event.objects.filter(work=work, state=Event.State.PENDING).update(retry_at=now + FIRST_RETRY)
-    enqueue_work(work)
+    pending = Event.objects.filter(work=work, state=Event.State.PENDING)
+    Event.objects.filter(id__in=_locked(pending)).update(retry_at=now + FIRST_RETRY)
+    # With workers that wait for a Stripe that does not answer, a job a minute would pile up.
+    if not is_waiting(_job_of(work), lock=work):
+        enqueue_work(work)
 
 
 @contextmanager
@@ -176,7 +211,11 @@ def working_off(events: list[UUID], *, work: str, clock: Clock) -> Iterator[None
         yield
     except StripeMissing as error:
         finish(events, work=work, now=clock(), note=str(error))
-    except (StripeUnavailable, StripeRefused) as error:
+    except StripeUnavailable as error:
+        log.warning("stripe work postponed", error=str(error))
+        # Once Stripe is back, all is well within minutes, however long it was away.
+        postpone(events, work=work, error=str(error), now=clock(), longest=FIRST_RETRY)
+    except StripeRefused as error:
         log.warning("stripe work postponed", error=str(error))
         postpone(events, work=work, error=str(error), now=clock())
     except Exception as error:

@@ -81,6 +81,16 @@ def store_price(price: Raw) -> None:
     djstripe.Price.sync_from_stripe_data(_as_stripe(stripe.Price, price))
 
 
+def forget_price(price_id: str) -> None:
+    """Drop a price that Stripe does not have any more, unless a mirrored subscription has it."""
+    djstripe.Price.objects.filter(id=price_id, subscription_items=None).delete()
+
+
+def forget_product(product_id: str) -> None:
+    """Drop a product that Stripe does not have any more, unless there is a mirrored price of it."""
+    djstripe.Product.objects.filter(id=product_id, prices=None).delete()
+
+
 def _as_stripe(kind: type[stripe.StripeObject], raw: Raw) -> stripe.StripeObject:
     """dj-stripe pages through nested lists, which plain dictionaries cannot do."""
     return kind.construct_from(raw, key=None)

@@ -1,4 +1,4 @@
-"""The event inbox, and which Stripe account this installation belongs to."""
+"""The event inbox, which Stripe account this installation belongs to, and how fast it may be asked."""
 
 import uuid
 from typing import Any, ClassVar
@@ -67,3 +67,14 @@ class Installation(models.Model):
 
     def __str__(self) -> str:
         return self.account_id
+
+
+class Pace(models.Model):
+    """From when on an endpoint of Stripe, or the account as a whole, is free for the next request."""
+
+    name = models.CharField(primary_key=True, max_length=255, help_text="Such as GET /v1/prices/*; or «account».")
+    free_at = models.DateTimeField(help_text="When the next request is due, were they even.")
+    blocked_until = models.DateTimeField(null=True, help_text="Stripe has refused, and nothing begins before.")
+
+    def __str__(self) -> str:
+        return self.name

@@ -51,6 +51,20 @@ def subscriptions(subscription_ids: Iterable[str]) -> tuple[Subscription, ...]:
     return tuple(sorted((_subscription(row.stripe_data) for row in rows), key=lambda each: (each.created, each.id)))
 
 
+def customer_of_subscription(subscription_id: str) -> str:
+    """Whose a mirrored subscription is; empty when it is not mirrored."""
+    return _customer_of(djstripe.Subscription.objects.filter(id=subscription_id))
+
+
+def customer_of_invoice(invoice_id: str) -> str:
+    """Whose a mirrored invoice is; empty when it is not mirrored, as those are not that are paid."""
+    return _customer_of(djstripe.Invoice.objects.filter(id=invoice_id))
+
+
+def _customer_of(rows: QuerySet[Any]) -> str:
+    return rows.values_list("customer_id", flat=True).first() or ""
+
+
 def _subscription(data: dict[str, Any]) -> Subscription:
     return Subscription(
         id=data["id"],
@@ -130,6 +144,37 @@ def _amount(data: dict[str, Any]) -> Decimal | None:
     return None if exact is None else Decimal(str(exact))
 
 
+def mirrored_ids(kind: str) -> list[str]:
+    """Every mirrored `product`, `price` or `customer`."""
+    model = {"product": djstripe.Product, "price": djstripe.Price, "customer": djstripe.Customer}[kind]
+    return list(model.objects.order_by("id").values_list("id", flat=True))
+
+
+def kept_catalogue(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What the mirror keeps of these prices and products, by name as in `price:price_1`."""
+    ids = [name.partition(":")[2] for name in names]
+    prices, products = (model.objects.filter(id__in=ids) for model in (djstripe.Price, djstripe.Product))
+    return _kept("product", products) | _kept("price", prices)
+
+
+def kept_of_customer(customer_id: str) -> dict[str, dict[str, Any]]:
+    """What the mirror keeps of a customer, the subscriptions and the open invoices, by name as in `customer:cus_1`."""
+    subscriptions = djstripe.Subscription.objects.filter(customer_id=customer_id)
+    invoices = djstripe.Invoice.objects.filter(customer_id=customer_id)
+    customers = djstripe.Customer.objects.filter(id=customer_id)
+    return _kept("customer", customers) | _kept("subscription", subscriptions) | _kept("invoice", invoices)
+
+
+def _kept(kind: str, rows: QuerySet[Any]) -> dict[str, dict[str, Any]]:
+    return {f"{kind}:{each}": data for each, data in rows.order_by("id").values_list("id", "stripe_data")}
+
+
+def product_ids_of(price_ids: Iterable[str]) -> set[str]:
+    """The mirrored products of these prices."""
+    rows = djstripe.Price.objects.filter(id__in=list(price_ids)).exclude(product=None)
+    return set(rows.values_list("product_id", flat=True))
+
+
 def price_ids_of_product(product_id: str) -> list[str]:
     """The mirrored prices of a product."""
     return list(djstripe.Price.objects.filter(product_id=product_id).values_list("id", flat=True))
@@ -147,10 +192,15 @@ def events(*, event_id: str = "", customer_id: str = "", failed: bool = False) -
         return Event.objects.filter(event_id=event_id)
     if customer_id:
         return Event.objects.filter(work=f"customer:{customer_id}")
-    return Event.objects.filter(state=Event.State.PENDING, attempts__gt=0) if failed else Event.objects.none()
+    return failing_events() if failed else Event.objects.none()
+
+
+def failing_events() -> QuerySet[Event]:
+    """Pending events whose work has failed so far, with its error; what comes up next stands first."""
+    return Event.objects.filter(state=Event.State.PENDING, attempts__gt=0).order_by("retry_at")
 
 
 def pending_work(now: datetime) -> list[str]:
     """What pending events are about whose time to be taken up again has come."""
     due = Event.objects.filter(state=Event.State.PENDING, retry_at__lte=now)
-    return sorted(set(due.values_list("work", flat=True)))
+    return list(due.order_by("work").values_list("work", flat=True).distinct())

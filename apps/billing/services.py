@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import transaction
 
 from apps.billing import gateway, inbox, mirror, selectors
-from apps.billing.errors import WrongAccount
-from apps.billing.gateway import CustomerFetch
+from apps.billing.errors import StripeMissing, WrongAccount
+from apps.billing.gateway import AccountInfo, CustomerFetch
 from apps.billing.models import Installation
 from apps.billing.types import Secret
 from apps.core.locks import advisory_lock
@@ -39,14 +39,26 @@ def verify_account(*, now: datetime) -> Installation:
             "bound_at": now,
         },
     )
+    _refuse_another(installation, account)
+    mirror.store_account(account)
+    return installation
+
+
+def check_account() -> None:
+    """As `verify_account`, without writing anything: a database that belongs to no account yet is no error."""
+    account = gateway.fetch_account()
+    installation = selectors.installation()
+    if installation:
+        _refuse_another(installation, account)
+
+
+def _refuse_another(installation: Installation, account: AccountInfo) -> None:
     if (installation.account_id, installation.livemode) != (account.id, settings.STRIPE_LIVE_MODE):
         raise WrongAccount(
             f"This database belongs to Stripe account {installation.account_id} in {_mode(installation.livemode)} "
             f"mode, but STRIPE_SECRET_KEY is of {account.id} in {_mode(settings.STRIPE_LIVE_MODE)} mode. "
             "Use one database per account and mode."
         )
-    mirror.store_account(account)
-    return installation
 
 
 def _mode(livemode: bool) -> str:
@@ -60,30 +72,53 @@ def refresh_customer(customer_id: str) -> dict[str, Secret]:
     on the way, by subscription, for use in this very moment.
     """
     fetched = gateway.fetch_customer(customer_id)
-    for price_id in sorted(_unknown_prices_of(fetched)):
+    for price_id in sorted(unknown_prices_of(fetched)):
         refresh_price(price_id)
     mirror.store_customer(fetched)
     return fetched.passwords
 
 
-def _unknown_prices_of(fetched: CustomerFetch) -> set[str]:
-    used = {item["price"]["id"] for each in fetched.subscriptions for item in each["items"]["data"]}
+def unknown_prices_of(fetched: CustomerFetch) -> set[str]:
+    """The prices of a customer's subscriptions that the mirror does not have."""
+    used = prices_of(fetched)
     return used - selectors.prices(used).keys()
 
 
+def prices_of(fetched: CustomerFetch) -> set[str]:
+    """The prices of a customer's subscriptions."""
+    return {item["price"]["id"] for each in fetched.subscriptions for item in each["items"]["data"]}
+
+
 def refresh_price(price_id: str) -> None:
-    """Mirror a price, and its product where the mirror does not have that yet."""
+    """Mirror a price, and its product where the mirror does not have that yet.
+
+    Raises:
+        StripeMissing: when the account has no such price; the mirror then drops it unless it is in use.
+    """
     with advisory_lock(f"price:{price_id}"):
-        price = gateway.fetch_price(price_id)
+        try:
+            price = gateway.fetch_price(price_id)
+        except StripeMissing:
+            mirror.forget_price(price_id)
+            raise
         # A product that is there is its own job's affair: what came with the price may be older.
         with advisory_lock(f"product:{price['product']['id']}"):
             mirror.store_price(price)
 
 
 def refresh_product(product_id: str) -> None:
-    """Mirror a product."""
+    """Mirror a product.
+
+    Raises:
+        StripeMissing: when the account has no such product; the mirror then drops it unless it has prices.
+    """
     with advisory_lock(f"product:{product_id}"):
-        mirror.store_product(gateway.fetch_product(product_id))
+        try:
+            product = gateway.fetch_product(product_id)
+        except StripeMissing:
+            mirror.forget_product(product_id)
+            raise
+        mirror.store_product(product)
 
 
 def catch_up_events(*, now: datetime) -> int:

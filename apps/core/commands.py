@@ -1,10 +1,13 @@
 """The base of Tenantry's management commands."""
 
 import json
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import ProgrammingError
+from psycopg import errors
 from rich.console import Console
 
 from apps.core.actors import Actor
@@ -34,6 +37,12 @@ class TenantryCommand(BaseCommand):
             self.run(**options)
         except TenantryError as error:
             raise CommandError(str(error)) from error
+        except ProgrammingError as error:
+            if isinstance(error.__cause__, errors.UndefinedTable | errors.UndefinedColumn):
+                raise CommandError(
+                    "The database's tables are not those of this version. Bring them there with `manage.py migrate`."
+                ) from error
+            raise
 
     def run(self, *args: Any, **options: Any) -> None:
         """What the command does; takes the arguments it has added."""
@@ -43,6 +52,19 @@ class TenantryCommand(BaseCommand):
     def actor(self) -> Actor:
         """This command, as the audit names it."""
         return Actor.command(name=type(self).__module__.rpartition(".")[2])
+
+    def make_sure(self, *, warning: str, word: str, named: str) -> None:
+        """Go on only if whoever runs the command types this word, such as a tenant's id.
+
+        Raises:
+            CommandError: when they type another, or nobody is there to be asked.
+        """
+        if not sys.stdin.isatty():
+            raise CommandError("Nobody is there to be asked: run this at a terminal, or add --yes.")
+        # Standard error: with --json, standard output holds the document alone.
+        self.console.print(f"{warning} Type {named} to go on: ", markup=False, soft_wrap=True, end="")
+        if sys.stdin.readline().strip() != word:
+            raise CommandError(f"That is not {named}. Nothing was done.")
 
     def print_json(self, document: object) -> None:
         """Write the one JSON document of a `--json` run."""

@@ -103,6 +103,16 @@ def absorb_twins(name: str, *, lock: str) -> None:
         )
 
 
+def is_waiting(name: str, *, lock: str) -> bool:
+    """Whether a job of this name and lock is enqueued and has not begun."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM procrastinate_jobs WHERE status = 'todo' AND task_name = %s AND lock = %s)",
+            [name, lock],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def enqueue(name: str, *, lock: str | None = None, **arguments: Any) -> None:
     """Enqueue a job, to run once the caller's transaction has committed.
 

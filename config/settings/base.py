@@ -38,9 +38,12 @@ SHARED_APPS = [
     "apps.billing",
     "djstripe",
     "apps.plans",
+    "apps.usage",
+    "apps.entitlements",
     "apps.lifecycle",
     "apps.backoffice",
     "apps.portal",
+    "apps.api",
     "apps.sandbox",
     "apps.demo",
 ]
@@ -159,6 +162,12 @@ if STRIPE_LIVE_MODE and urlsplit(STRIPE_API_BASE).hostname != "api.stripe.com":
     raise ImproperlyConfigured(
         f"STRIPE_API_BASE is {STRIPE_API_BASE}, but STRIPE_SECRET_KEY is a live key, which is shown to Stripe alone."
     )
+# Without a key everything goes to a stand-in, which has no limits.
+_at_stripe = bool(STRIPE_SECRET_KEY) and urlsplit(STRIPE_API_BASE).hostname == "api.stripe.com"
+STRIPE_REQUESTS_PER_SECOND = environment.integer("STRIPE_REQUESTS_PER_SECOND", default=25 if _at_stripe else 0)
+STRIPE_TOTAL_PER_SECOND = environment.integer(
+    "STRIPE_TOTAL_PER_SECOND", default=(100 if STRIPE_LIVE_MODE else 25) if _at_stripe else 0
+)
 DJSTRIPE_SUBSCRIBER_MODEL = "tenants.Tenant"
 DJSTRIPE_FOREIGN_KEY_TO_FIELD = "id"
 # Metadata of a customer does not decide whose it is: `lifecycle.binding` does.
@@ -166,6 +175,17 @@ DJSTRIPE_SUBSCRIBER_CUSTOMER_KEY = None
 TENANTRY_RECURRING_PRICES = environment.names("TENANTRY_RECURRING_PRICES")
 TENANTRY_METERED_PRICES = environment.names("TENANTRY_METERED_PRICES")
 TENANTRY_PAST_DUE_DAYS = environment.integer("TENANTRY_PAST_DUE_DAYS", default=21)
+TENANTRY_RETENTION_DAYS = environment.integer("TENANTRY_RETENTION_DAYS", default=0)
+TENANTRY_RETENTION_NOTICES = environment.days_before(
+    "TENANTRY_RETENTION_NOTICES",
+    default=",".join(str(days) for days in (30, 7, 1) if days <= TENANTRY_RETENTION_DAYS),
+)
+if TENANTRY_RETENTION_DAYS and TENANTRY_RETENTION_NOTICES[:1] > (TENANTRY_RETENTION_DAYS,):
+    raise ImproperlyConfigured(
+        f"TENANTRY_RETENTION_NOTICES begins {TENANTRY_RETENTION_NOTICES[0]} days before the deletion, "
+        f"which is longer than TENANTRY_RETENTION_DAYS ({TENANTRY_RETENTION_DAYS})."
+    )
+TENANTRY_EXPORT_DIR = environment.folder("TENANTRY_EXPORT_DIR", default=TENANTRY_HOME / "exports")
 TENANTRY_WEBHOOK_MAX_BYTES = environment.integer("TENANTRY_WEBHOOK_MAX_BYTES", default=1_048_576, minimum=1024)
 # The webhook view reads with its own bound and answers what Stripe expects.
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(TENANTRY_WEBHOOK_MAX_BYTES, 2_621_440)
@@ -237,6 +257,7 @@ UNFOLD = {
                 "items": [
                     _page("Overview", "dashboard", "admin:index"),
                     _page("Tenants", "apartment", "admin:tenants_tenant_changelist"),
+                    _page("Deleted tenants", "inventory_2", "admin:tenants_tombstone_changelist"),
                     _page("Alerts", "notifications", "admin:audit_alert_changelist")
                     | {"badge": "apps.backoffice.navigation.open_alerts"},
                 ],

@@ -116,9 +116,31 @@ def test_a_body_that_is_too_large_is_refused(endpoint: str, settings: Any) -> No
     assert not Event.objects.exists()
 
 
-def test_a_second_secret_is_accepted_while_they_are_being_changed(endpoint: str, settings: Any) -> None:
-    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new", SECRET]
-    assert deliver(endpoint) == 200
+def test_old_and_new_secret_are_accepted_while_one_is_changed_for_the_other(endpoint: str, settings: Any) -> None:
+    """The three steps of docs/configuration.md."""
+
+    def answers() -> list[int]:
+        body = json.dumps(event()).encode()
+        return [post(endpoint, body, signed(body, secret=each)).status_code for each in (SECRET, "whsec_new")]
+
+    assert answers() == [200, 400]
+    settings.STRIPE_WEBHOOK_SECRETS = [SECRET, "whsec_new"]
+    assert answers() == [200, 200]
+    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_new"]
+    assert answers() == [400, 200]
+
+
+def test_a_delivery_signed_with_both_secrets_is_accepted_with_either(endpoint: str, settings: Any) -> None:
+    """As Stripe sends it while a rolled secret is still valid."""
+    body = json.dumps(event()).encode()
+    moment = int(time.time())
+    old, new = (signed(body, secret=each, at=moment) for each in (SECRET, "whsec_new"))
+    both = f"{old},{new.partition(',')[2]}"
+    for secret in (SECRET, "whsec_new"):
+        settings.STRIPE_WEBHOOK_SECRETS = [secret]
+        assert post(endpoint, body, both).status_code == 200
+    settings.STRIPE_WEBHOOK_SECRETS = ["whsec_of_somebody_else"]
+    assert post(endpoint, body, both).status_code == 400
 
 
 def test_no_other_method_is_answered(endpoint: str) -> None:

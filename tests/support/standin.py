@@ -28,6 +28,14 @@ class StandIn:
         """Move the stand-in's time; None is the wall clock."""
         self._post("clock", now=now)
 
+    def let_time_pass(self, until: int) -> None:
+        """Move the stand-in's time by way of all that falls due, but for what is on test clocks."""
+        self._post("clock", now=until, renew=True)
+
+    def configure_billing(self, **settings: Any) -> None:
+        """Change the account's billing settings: `after_retries`, `upcoming_days`, `require_method`."""
+        self._post("billing", **settings)
+
     def pending_events(self) -> list[str]:
         """The ids of events not delivered yet, oldest first."""
         return [each["event"] for each in self._get("deliveries")["data"] if each["state"] == "pending"]
@@ -57,9 +65,18 @@ class StandIn:
         """Send the held answers."""
         self._post(f"holds/{hold_id}/release")
 
-    def fail(self, method: str, path: str, status: int, times: int = 1) -> None:
+    def fail(self, method: str, path: str, status: int, times: int = 1, retry_after: float | None = None) -> None:
         """Answer the next such requests with an error."""
-        self._post("faults", method=method, path=path, status=status, times=times)
+        asked = {} if retry_after is None else {"retry_after": retry_after}
+        self._post("faults", method=method, path=path, status=status, times=times, **asked)
+
+    def limit_rate(self, per_second: int | None) -> None:
+        """Refuse what is more than so many requests a second to one endpoint."""
+        self._post("rate_limit", per_second=per_second)
+
+    def statuses(self) -> list[int]:
+        """How each API request was answered since the log was cleared, oldest first."""
+        return [each["status"] for each in self._get("requests")["data"]]
 
     def requests(self, method: str = "GET") -> list[str]:
         """The paths of the API requests since the log was cleared."""

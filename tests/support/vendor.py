@@ -23,16 +23,22 @@ class Vendor:
         return str(endpoint.secret)
 
     def price(
-        self, *, name: str = "Starter", amount: int = 900, limits: dict[str, str] | None = None, managed: bool = True
+        self,
+        *,
+        name: str = "Starter",
+        amount: int = 900,
+        limits: dict[str, str] | None = None,
+        managed: bool = True,
+        interval: str = "month",
     ) -> str:
-        """A monthly price of a new product, with limits such as {"max-users": "3"} in its metadata."""
+        """A price of a new product, by the month, with limits such as {"max-users": "3"} in its metadata."""
         product = self.client.v1.products.create({"name": name})
         price = self.client.v1.prices.create(
             {
                 "product": product.id,
                 "currency": "eur",
                 "unit_amount": amount,
-                "recurring": {"interval": "month"},
+                "recurring": {"interval": interval},
                 "metadata": limits if limits is not None else {"max-applications": "5", "max-users": "3"},
             }
         )
@@ -61,10 +67,11 @@ class Vendor:
         given = {key.replace("_", "-"): value for key, value in metadata.items()}
         self.client.v1.subscriptions.update(subscription, {"metadata": given})
 
-    def change_price(self, subscription: str, price: str) -> None:
+    def change_price(self, subscription: str, price: str, **options: Any) -> None:
         """Move a subscription's only item to another price."""
         items = self.client.v1.subscriptions.retrieve(subscription)["items"]
-        self.client.v1.subscriptions.update(subscription, {"items": [{"id": items.data[0].id, "price": price}]})
+        given: Any = {"items": [{"id": items.data[0].id, "price": price}], **options}
+        self.client.v1.subscriptions.update(subscription, given)
 
     def cancel(self, subscription: str) -> None:
         """End a subscription now."""
