@@ -15,6 +15,7 @@ from apps.billing import selectors as billing
 from apps.billing.types import Customer, Subscription
 from apps.lifecycle import engine
 from apps.lifecycle.engine import HoldInForce, Standing, Verdict
+from apps.lifecycle.retention import Policy, Retention, retention
 from apps.plans import selectors as plans
 from apps.plans.metadata import CustomerTexts, TenantClaim, read_claim
 from apps.plans.models import PlanAssignment, PlanVersion
@@ -47,6 +48,7 @@ class Difference:
     described: Mapping[str, str]
     assigned: tuple[Assigned, ...] | None
     provision: bool
+    retention: Retention
 
     def __bool__(self) -> bool:
         return bool(self.changes)
@@ -64,13 +66,56 @@ def difference(tenant: Tenant, *, now: datetime) -> Difference:
     judged = _verdict(tenant, subscriptions, now)
     described = _described(tenant, subscriptions, now)
     assigned = _assigned(tenant, judged)
-    provision = judged.state in OPEN_STATES and not is_complete(tenant)
+    provision = judged.state in OPEN_STATES and _is_wanting(tenant)
+    kept = _retention(tenant, judged, given=notices_given(tenant), now=now)
     changes = (
         *_field_changes(tenant, judged, described),
         *_plan_changes(tenant, assigned),
         *(_provisioning_changes(tenant) if provision else ()),
+        *_retention_changes(tenant, kept),
     )
-    return Difference(tenant, changes, judged, described, assigned, provision)
+    return Difference(tenant, changes, judged, described, assigned, provision, kept)
+
+
+def _is_wanting(tenant: Tenant) -> bool:
+    return not is_complete(tenant) and tenant.provisioning != Provisioning.DELETING
+
+
+def _retention_changes(tenant: Tenant, kept: Retention) -> list[Change]:
+    if tenant.delete_at == kept.delete_at:
+        return []
+    return [Change("delete_at", tenant.delete_at, kept.delete_at)]
+
+
+def _retention(tenant: Tenant, judged: Verdict, *, given: Mapping[int, datetime], now: datetime) -> Retention:
+    if tenant.kept_because or tenant.provisioning == Provisioning.DELETING:
+        return Retention()
+    policy = Policy(days=settings.TENANTRY_RETENTION_DAYS, notices=settings.TENANTRY_RETENTION_NOTICES)
+    frozen_at = _frozen_at(tenant)
+    found = retention(judged.ended_at, policy=policy, given=given, now=frozen_at or now)
+    # On a test clock time passes by Stripe's events, not by itself.
+    return replace(found, next_at=None) if frozen_at else found
+
+
+def time_of(tenant: Tenant, *, now: datetime) -> datetime:
+    """What time it is for a tenant: the frozen one of its customer's test clock, else the real one."""
+    return _frozen_at(tenant) or now
+
+
+def _frozen_at(tenant: Tenant) -> datetime | None:
+    customer = billing.customer(tenant.stripe_customer_id)
+    return customer.frozen_at if customer else None
+
+
+def retention_with(tenant: Tenant, judged: Verdict, *, days: int, now: datetime) -> Retention:
+    """As it will be once the notice of so many days has been given now."""
+    given = {**notices_given(tenant), days: time_of(tenant, now=now)}
+    return _retention(tenant, judged, given=given, now=now)
+
+
+def notices_given(tenant: Tenant) -> dict[int, datetime]:
+    """When the tenant was told that its data will be deleted, by the days that it had left."""
+    return {int(days): datetime.fromisoformat(at) for days, at in tenant.notices.items()}
 
 
 def _provisioning_changes(tenant: Tenant) -> tuple[Change, ...]:
@@ -89,14 +134,14 @@ def _verdict(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: datet
         _standings(tenant, subscriptions, now),
         hold=_hold_in_force(tenant, now),
         has_billing=bool(tenant.stripe_customer_id),
+        has_lived=tenant.provisioning == Provisioning.READY,
         now=now,
     )
 
 
 def _standings(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: datetime) -> list[Standing]:
     overdue = _overdue_since(subscriptions)
-    customer = billing.customer(tenant.stripe_customer_id)
-    frozen_at = customer.frozen_at if customer else None
+    frozen_at = _frozen_at(tenant)
     standings = [
         engine.standing(
             each,
@@ -126,7 +171,7 @@ def _hold_in_force(tenant: Tenant, now: datetime) -> HoldInForce | None:
 
 def _described(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: datetime) -> dict[str, str]:
     """Name and description as Stripe has them, in full length; the tenant's own where Stripe has no say."""
-    leading = _leading(subscriptions, now)
+    leading = _leading(subscriptions, time_of(tenant, now=now))
     customer = billing.customer(leading.customer_id) if leading else None
     if tenant.described_by_operator or leading is None or customer is None:
         return {"name": tenant.name, "description": tenant.description}

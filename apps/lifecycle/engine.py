@@ -61,12 +61,16 @@ class HoldInForce:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state a tenant should have, through which subscriptions, and when to look again."""
+    """The state a tenant should have, through which subscriptions, and when to look again.
+
+    `ended_at`: when the last of its subscriptions ended; None while one has not.
+    """
 
     state: State
     description: str
     granting: tuple[Subscription, ...]
     next_at: datetime | None
+    ended_at: datetime | None
 
 
 def standing(
@@ -100,22 +104,37 @@ def _past_due(subscription: Subscription, since: datetime | None, days: int, now
     return Standing(subscription, Rank.PAST_DUE, State.FLAGGED, PAST_DUE, _earliest(deadline, subscription.cancel_at))
 
 
-def verdict(standings: Iterable[Standing], *, hold: HoldInForce | None, has_billing: bool, now: datetime) -> Verdict:
+def verdict(
+    standings: Iterable[Standing], *, hold: HoldInForce | None, has_billing: bool, has_lived: bool, now: datetime
+) -> Verdict:
     """What all subscriptions and the operator's hold together make of a tenant.
 
     A tenant that was made by an operator and has no subscription is approved; one
-    whose subscriptions have come to nothing yet is requested.
+    whose subscriptions have come to nothing yet is requested, and one that has lived
+    by subscriptions of which Stripe knows nothing any more is suspended.
     """
     ordered = sorted(standings, key=lambda each: each.order, reverse=True)
     best = ordered[0] if ordered else None
-    state = best.state if best else (State.REQUESTED if has_billing else State.APPROVED)
-    description = best.description if best else ""
+    state, description = (best.state, best.description) if best else _without_subscription(has_billing, has_lived)
     return Verdict(
         state=hold.state if hold else state,
         description=hold.reason if hold else description,
         granting=_granting(ordered),
         next_at=_earliest(*(each.until for each in ordered), hold.until if hold else None, after=now),
+        ended_at=_ended_at(best),
     )
+
+
+def _without_subscription(has_billing: bool, has_lived: bool) -> tuple[State, str]:
+    if not has_billing:
+        return State.APPROVED, ""
+    return (State.SUSPENDED, HAS_ENDED) if has_lived else (State.REQUESTED, "")
+
+
+def _ended_at(best: Standing | None) -> datetime | None:
+    if best is None or best.rank != Rank.ENDED:
+        return None
+    return best.subscription.ended_at or best.subscription.cancel_at or best.subscription.created
 
 
 def _granting(ordered: list[Standing]) -> tuple[Subscription, ...]:

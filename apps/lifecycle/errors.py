@@ -9,3 +9,19 @@ class NothingGranted(TenantryError):
 
 class NothingToResume(TenantryError):
     """There is no provisioning to go on with."""
+
+
+class AdministratorStillNeeded(TenantryError):
+    """Provisioning has steps left for which it needs the first administrator."""
+
+
+class NoFirstAdministrator(TenantryError):
+    """The tenant's first administrator has been erased."""
+
+
+class StillSubscribed(TenantryError):
+    """The tenant still has a living subscription."""
+
+
+class BeingDeleted(TenantryError):
+    """The tenant is being deleted."""

@@ -16,7 +16,7 @@ from apps.audit import services as audit
 from apps.audit.services import Cause
 from apps.core.actors import Actor
 from apps.core.locks import advisory_lock
-from apps.lifecycle.errors import NothingGranted
+from apps.lifecycle.errors import NoFirstAdministrator, NothingGranted
 from apps.plans import selectors as plans
 from apps.plans.models import PlanAssignment
 from apps.tenants import context, links, schema
@@ -145,7 +145,9 @@ def _finish_welcome(tenant: Tenant, *, now: datetime) -> None:
 
 
 def send_welcome(tenant: Tenant) -> None:
-    """E-mail the first administrator a fresh one-time link; without an address nothing is sent."""
+    """E-mail the first administrator a fresh one-time link; without an address, or erased, nothing is sent."""
+    if not tenant.first_administrator:
+        return
     administrator = tenants.first_administrator(tenant)
     if not administrator.email:
         return
@@ -165,8 +167,31 @@ def welcome_link(tenant: Tenant) -> str:
 
     Raises:
         TenantNotReady: when the tenant cannot be entered.
+        NoFirstAdministrator: when they have been erased.
     """
     with context.enter(tenant):
-        user = User.objects.get(username=tenants.first_administrator(tenant).username)
-        path = welcome_path(user=user)
+        path = welcome_path(user=_first_administrator(tenant))
     return links.tenant_url(tenant, path)
+
+
+@transaction.atomic
+def hand_out_link(*, tenant: Tenant, actor: Actor, now: datetime) -> str:
+    """As `welcome_link`, for whoever asks for it: the audit tells who let themselves be shown a way in.
+
+    Raises:
+        TenantNotReady, NoFirstAdministrator: see `welcome_link`.
+    """
+    link = welcome_link(tenant)
+    audit.record(actor=actor, action="tenant.link_handed_out", subject=tenant.subject, now=now)
+    return link
+
+
+def _first_administrator(tenant: Tenant) -> User:
+    username = tenant.first_administrator.get("username", "")
+    user = User.objects.filter(username__iexact=username).first()
+    if user is None:
+        raise NoFirstAdministrator(
+            f"The first administrator of tenant {tenant.tenant_id!r} has been erased. "
+            "Another administrator signs in, or asks for a new password, on the tenant's own host."
+        )
+    return user

@@ -8,6 +8,7 @@ from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.jobs import enqueue
 from apps.lifecycle.difference import Difference, difference
+from apps.lifecycle.retention import Retention
 from apps.plans import selectors as plans
 from apps.plans import services as plan_services
 from apps.plans.types import limits_in_words
@@ -17,6 +18,8 @@ from apps.tenants.models import Provisioning, Tenant
 # When provisioning is looked at again, should the worker that does it be killed; and once it has failed.
 PROVISIONING_PATIENCE = timedelta(minutes=2)
 PATIENCE_AFTER_FAILURE = timedelta(minutes=15)
+# When a notice or a deletion is tried again that its job did not bring about.
+PATIENCE_AT_THE_END = timedelta(hours=1)
 
 
 @transaction.atomic
@@ -45,7 +48,17 @@ def _apply(found: Difference, *, actor: Actor, now: datetime) -> None:
         tenant_services.move_state(
             tenant=tenant, state=verdict.state, description=verdict.description, actor=actor, now=now
         )
+    _plan_deletion(found, actor=actor, now=now)
     _schedule(found, now=now)
+
+
+def _plan_deletion(found: Difference, *, actor: Actor, now: datetime) -> None:
+    tenant, delete_at = found.tenant, found.retention.delete_at
+    if tenant.notices and tenant.provisioning != Provisioning.DELETING and found.retention == Retention():
+        # It lives again, or is kept: what it was told is void, and would be told anew.
+        tenant_services.forget_notices(tenant=tenant)
+    if tenant.delete_at != delete_at:
+        tenant_services.plan_deletion(tenant=tenant, delete_at=delete_at, actor=actor, now=now)
 
 
 def _hold_plans(found: Difference, *, actor: Actor, now: datetime) -> None:
@@ -70,11 +83,21 @@ def _limits_shown(tenant: Tenant) -> dict[str, str]:
 
 def _schedule(found: Difference, *, now: datetime) -> None:
     """Note when the clock alone changes the answer, and start what takes longer."""
-    tenant, next_at = found.tenant, found.verdict.next_at
+    tenant = found.tenant
+    moments = [found.verdict.next_at, found.retention.next_at]
     if found.provision:
-        enqueue("lifecycle.provision_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
+        _enqueue("lifecycle.provision_tenant", tenant)
         failed = tenant.provisioning == Provisioning.FAILED
-        again = now + (PATIENCE_AFTER_FAILURE if failed else PROVISIONING_PATIENCE)
-        next_at = min(next_at, again) if next_at else again
-    tenant.next_reconcile_at = next_at
+        moments.append(now + (PATIENCE_AFTER_FAILURE if failed else PROVISIONING_PATIENCE))
+    if found.retention.notice is not None:
+        _enqueue("lifecycle.give_notice", tenant)
+    if found.retention.deletion_due:
+        _enqueue("lifecycle.end_retention", tenant)
+    if found.retention.notice is not None or found.retention.deletion_due:
+        moments.append(now + PATIENCE_AT_THE_END)
+    tenant.next_reconcile_at = min((moment for moment in moments if moment), default=None)
     tenant.save(update_fields=["next_reconcile_at"])
+
+
+def _enqueue(job: str, tenant: Tenant) -> None:
+    enqueue(job, lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))

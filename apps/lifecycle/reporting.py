@@ -1,5 +1,7 @@
 """How commands tell what a flow did."""
 
+import json
+import re
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -7,11 +9,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from apps.core.clock import from_timestamp
 from apps.core.commands import TenantryCommand
 from apps.lifecycle.difference import Difference
-from apps.lifecycle.selectors import difference_shown
+from apps.lifecycle.drift import Drift
+from apps.lifecycle.selectors import difference_shown, drift_shown
 from apps.lifecycle.sweeping import Sweep
 from apps.plans.types import limits_in_words
+
+# Fields in which Stripe has a moment as seconds since 1970.
+MOMENT = re.compile(r"(_at|_start|_end|_anchor|_date|_time|^created|^updated)$")
 
 
 def report_sweep(command: TenantryCommand, sweep: Sweep) -> None:
@@ -36,8 +43,52 @@ def report_sweep(command: TenantryCommand, sweep: Sweep) -> None:
     )
     report_differences(command, sweep.differences)
     if sweep.errors:
-        told = "\n".join(f"  {name}: {error}" for name, error in sweep.errors.items())
-        raise CommandError(f"These could not be looked at:\n{told}")
+        raise CommandError(_not_looked_at(sweep.errors))
+
+
+def _not_looked_at(errors: dict[str, str]) -> str:
+    told = "\n".join(f"  {name}: {error}" for name, error in errors.items())
+    return f"These could not be looked at:\n{told}"
+
+
+def report_drift(command: TenantryCommand, drift: Drift) -> None:
+    """Tell where this installation is not what Stripe says.
+
+    Raises:
+        CommandError: when anything is different or could not be looked at, so that the exit code says so.
+    """
+    if command.as_json:
+        command.print_json(drift_shown(drift))
+    for each in drift.objects.values():
+        command.say(f"{each.object}:")
+        for change in each.changes:
+            command.say(
+                f"  {change.field}: {_shown(change.field, change.here)} → {_shown(change.field, change.in_stripe)}"
+            )
+    report_differences(command, drift.different)
+    told = [_not_looked_at(drift.errors)] if drift.errors else []
+    if drift:
+        told.insert(0, _how_much(drift))
+    if told:
+        raise CommandError("\n".join(told))
+    command.say(f"No drift: {drift.customers} customers and {len(drift.tenants)} tenants are what Stripe says.")
+
+
+def _how_much(drift: Drift) -> str:
+    return (
+        f"{len(drift.objects)} objects and {len(drift.different)} tenants are different (here → in Stripe). "
+        "Nothing was changed; `manage.py stripe_sync` takes over what Stripe says."
+    )
+
+
+def _shown(field: str, value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int) and MOMENT.search(field):
+        return f"{from_timestamp(value):%Y-%m-%d %H:%M:%S} UTC"
+    return value if value and isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def report_differences(command: TenantryCommand, differences: list[Difference]) -> None:

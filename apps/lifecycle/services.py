@@ -40,19 +40,19 @@ def follow_customer(*, customer_id: str, actor: Actor, clock: Clock) -> list[Dif
         return _follow_customer(customer_id, actor, clock)
 
 
-def work_off_customer(*, customer_id: str, actor: Actor, clock: Clock) -> None:
-    """As `follow_customer`, for the pending events about them; without any there is nothing to do."""
+def work_off_customer(*, customer_id: str, clock: Clock) -> None:
+    """As `follow_customer`, in the name of the pending events about them; without any there is nothing to do."""
     work = f"customer:{customer_id}"
     with advisory_lock(work):
         events = inbox.take(work)
         if events:
             with inbox.working_off(events, work=work, clock=clock):
-                _follow_customer(customer_id, actor, clock)
+                _follow_customer(customer_id, inbox.cause_of(events), clock)
 
 
 def _follow_customer(customer_id: str, actor: Actor, clock: Clock) -> list[Difference]:
     passwords = billing_services.refresh_customer(customer_id)
-    differences = _bind_and_reconcile(customer_id, passwords, actor, clock())
+    differences = bind_and_reconcile(customer_id=customer_id, passwords=passwords, actor=actor, now=clock())
     _remove_used_passwords(passwords, clock())
     return differences
 
@@ -66,19 +66,25 @@ def rebind_customer(*, customer_id: str, actor: Actor, clock: Clock) -> list[Dif
     with advisory_lock(f"customer:{customer_id}"):
         if Binding.objects.filter(customer_id=customer_id, tenant=None).exists():
             return _follow_customer(customer_id, actor, clock)
-        return _bind_and_reconcile(customer_id, {}, actor, clock())
+        return bind_and_reconcile(customer_id=customer_id, passwords={}, actor=actor, now=clock())
 
 
-def _bind_and_reconcile(
-    customer_id: str, passwords: Mapping[str, Secret], actor: Actor, now: datetime
+def bind_and_reconcile(
+    *, customer_id: str, passwords: Mapping[str, Secret], actor: Actor, now: datetime
 ) -> list[Difference]:
+    """Make every tenant of a mirrored customer what it should be; the caller holds the customer's lock.
+
+    A tenant is among them also when nothing is left of the subscriptions that it had.
+    """
     customer = billing.customer(customer_id)
     if customer is None:
         return []
     subscriptions = billing.subscriptions_of(customer_id)
     publish_prices({item.price_id for each in subscriptions for item in each.items}, now=now)
     case = binding.situation(customer=customer, subscriptions=subscriptions, passwords=passwords, actor=actor, now=now)
-    return [reconcile(tenant=tenant, actor=actor, now=now) for tenant in binding.bind(case)]
+    concerned = [*binding.bind(case), *Tenant.objects.filter(stripe_customer_id=customer_id)]
+    by_key = {tenant.pk: tenant for tenant in concerned}
+    return [reconcile(tenant=tenant, actor=actor, now=now) for tenant in by_key.values()]
 
 
 def _remove_used_passwords(passwords: Mapping[str, Secret], now: datetime) -> None:
@@ -128,8 +134,13 @@ def work_off_product(*, product_id: str, clock: Clock) -> None:
     events = inbox.take(work)
     if events:
         with inbox.working_off(events, work=work, clock=clock):
-            billing_services.refresh_product(product_id)
-            publish_prices(set(billing.price_ids_of_product(product_id)), now=clock())
+            follow_product(product_id=product_id, clock=clock)
+
+
+def follow_product(*, product_id: str, clock: Clock) -> None:
+    """Look at a product in Stripe again; its plans take on its name."""
+    billing_services.refresh_product(product_id)
+    publish_prices(set(billing.price_ids_of_product(product_id)), now=clock())
 
 
 def work_off_clock(*, clock_id: str, clock: Clock) -> None:
@@ -137,9 +148,10 @@ def work_off_clock(*, clock_id: str, clock: Clock) -> None:
     work = f"clock:{clock_id}"
     events = inbox.take(work)
     if events:
+        actor = inbox.cause_of(events)
         with inbox.working_off(events, work=work, clock=clock):
             for customer_id in billing.customers_on_clock(clock_id):
-                follow_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), clock=clock)
+                follow_customer(customer_id=customer_id, actor=actor, clock=clock)
 
 
 def _rebind_customers_with(price_id: str) -> None:

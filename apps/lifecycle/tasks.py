@@ -5,10 +5,11 @@ from uuid import UUID
 from apps.billing import inbox
 from apps.billing import selectors as billing
 from apps.core import clock
-from apps.core.actors import CLOCK, WORKER, Actor
+from apps.core.actors import CLOCK, WORKER, Actor, ActorKind
 from apps.core.jobs import enqueue, every_minute, every_night, job, purge, retry_stalled
-from apps.lifecycle import services, sweeping
+from apps.lifecycle import addressing, notices, offboarding, services, sweeping
 from apps.lifecycle.reconciling import reconcile
+from apps.tenants import burial
 from apps.tenants import selectors as tenants
 from apps.tenants import services as tenant_services
 from apps.tenants.models import Tenant
@@ -17,7 +18,7 @@ from apps.tenants.models import Tenant
 @job(name="lifecycle.follow_customer")
 def follow_customer(customer_id: str) -> None:
     """Work off the pending events about a customer."""
-    services.work_off_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), clock=clock.now)
+    services.work_off_customer(customer_id=customer_id, clock=clock.now)
 
 
 @job(name="lifecycle.resync_customer")
@@ -50,6 +51,18 @@ def follow_clock(clock_id: str) -> None:
     services.work_off_clock(clock_id=clock_id, clock=clock.now)
 
 
+@job(name="lifecycle.follow_subscription")
+def follow_subscription(subscription_id: str) -> None:
+    """Find whose a subscription is that events name, and have them looked at."""
+    addressing.address_events_of_subscription(subscription_id=subscription_id, clock=clock.now)
+
+
+@job(name="lifecycle.follow_invoice")
+def follow_invoice(invoice_id: str) -> None:
+    """Find whose an invoice is that events name, and have them looked at."""
+    addressing.address_events_of_invoice(invoice_id=invoice_id, clock=clock.now)
+
+
 @job(name="lifecycle.reconcile_tenant")
 def reconcile_tenant(tenant_key: str) -> None:
     """Reconcile a tenant because time has passed."""
@@ -65,6 +78,27 @@ def provision_tenant(tenant_key: str) -> None:
         services.provision_tenant(tenant_key=UUID(tenant_key), actor=WORKER, now=clock.now())
 
 
+@job(name="lifecycle.give_notice")
+def give_notice(tenant_key: str) -> None:
+    """Tell a tenant's administrators when its data will be deleted, if it is time to."""
+    notices.give_notice(tenant_key=UUID(tenant_key), actor=CLOCK, clock=clock.now)
+
+
+@job(name="lifecycle.end_retention")
+def end_retention(tenant_key: str) -> None:
+    """Delete a tenant whose time is up, unless something has changed since."""
+    offboarding.end_retention(tenant_key=UUID(tenant_key), actor=CLOCK, clock=clock.now)
+
+
+@job(name="lifecycle.delete_tenant")
+def delete_tenant(tenant_key: str, reason: str, kind: str, label: str) -> None:
+    """Delete a tenant because somebody has asked for it."""
+    tenant = Tenant.objects.filter(pk=tenant_key).first()
+    if tenant:
+        actor = Actor(ActorKind(kind), label)
+        offboarding.carry_out_deletion(tenant=tenant, reason=reason, actor=actor, clock=clock.now)
+
+
 @every_minute(name="lifecycle.every_minute")
 def every_minute_job() -> None:
     """Take up again what was left lying: jobs of dead workers, pending events, tenants whose time has come."""
@@ -75,6 +109,8 @@ def every_minute_job() -> None:
     for tenant in tenants.due_for_reconcile(now):
         tenant_services.put_off(tenant=tenant, now=now)
         enqueue("lifecycle.reconcile_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
+    for tombstone in tenants.schemas_to_drop(now - burial.BEFORE_DROPPING):
+        burial.drop_emptied_schema(tombstone=tombstone, now=now)
 
 
 @every_night(name="lifecycle.every_night")

@@ -1,14 +1,13 @@
 """Reads about plans: what a tenant holds, and what that limits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Count, Max
 
 from apps.plans.metadata import STANDARD_ENTITIES
 from apps.plans.models import Allowance, ManagedPrice, PlanAssignment, PlanVersion
-from apps.plans.types import EntityLimit, HeldPlan
+from apps.plans.types import EntityLimit, HeldPlan, Holding
 from apps.tenants.models import Tenant
 
 
@@ -38,17 +37,7 @@ def newest_versions(price_ids: set[str]) -> dict[str, PlanVersion]:
 
 def held_plans(tenant: Tenant) -> tuple[HeldPlan, ...]:
     """The plan versions that the tenant is entitled to."""
-    assignments = PlanAssignment.objects.filter(tenant=tenant).select_related("version__plan")
-    return tuple(
-        HeldPlan(
-            ref=assignment.version.ref,
-            name=assignment.version.plan.name,
-            price_id=assignment.version.plan.price_id,
-            subscription_id=assignment.subscription_id,
-            quantity=assignment.quantity,
-        )
-        for assignment in assignments
-    )
+    return holdings([tenant])[tenant.pk].plans
 
 
 def limits(tenant: Tenant) -> tuple[EntityLimit, ...]:
@@ -57,22 +46,54 @@ def limits(tenant: Tenant) -> tuple[EntityLimit, ...]:
     Of several plans the most generous counts; a plan that says nothing about an
     entity leaves it unlimited.
     """
-    held = set(PlanAssignment.objects.filter(tenant=tenant).values_list("version", flat=True))
-    effective = _most_generous(held)
-    further = sorted(effective.keys() - set(STANDARD_ENTITIES))
+    return holdings([tenant])[tenant.pk].limits
+
+
+def holdings(tenants: Iterable[Tenant]) -> dict[UUID, Holding]:
+    """What each of these tenants holds, by the tenant's key; two queries, however many there are."""
+    held: dict[UUID, list[PlanAssignment]] = {tenant.pk: [] for tenant in tenants}
+    for assignment in PlanAssignment.objects.filter(tenant__in=held).select_related("version__plan"):
+        held[assignment.tenant_id].append(assignment)
+    allowed = _allowances({each.version_id for assignments in held.values() for each in assignments})
+    return {
+        key: Holding(
+            plans=tuple(_held_plan(each) for each in assignments),
+            limits=_limits([allowed[version] for version in {each.version_id for each in assignments}]),
+        )
+        for key, assignments in held.items()
+    }
+
+
+def _held_plan(assignment: PlanAssignment) -> HeldPlan:
+    return HeldPlan(
+        ref=assignment.version.ref,
+        name=assignment.version.plan.name,
+        price_id=assignment.version.plan.price_id,
+        subscription_id=assignment.subscription_id,
+        quantity=assignment.quantity,
+    )
+
+
+def _allowances(versions: set[UUID]) -> dict[UUID, dict[str, int]]:
+    """What each version limits, by entity."""
+    found: dict[UUID, dict[str, int]] = {version: {} for version in versions}
+    for allowance in Allowance.objects.filter(version__in=versions):
+        found[allowance.version_id][allowance.feature_id] = allowance.limit
+    return found
+
+
+def _limits(versions: list[dict[str, int]]) -> tuple[EntityLimit, ...]:
+    further = sorted({entity for version in versions for entity in version} - set(STANDARD_ENTITIES))
     return tuple(
-        EntityLimit(entity=entity, name=entity_name(entity), limit=effective.get(entity))
+        EntityLimit(entity=entity, name=entity_name(entity), limit=_most_generous(entity, versions))
         for entity in (*STANDARD_ENTITIES, *further)
     )
 
 
-def _most_generous(versions: set[UUID]) -> dict[str, int | None]:
-    rows = (
-        Allowance.objects.filter(version__in=versions)
-        .values("feature")
-        .annotate(plans=Count("version", distinct=True), highest=Max("limit"))
-    )
-    return {row["feature"]: row["highest"] if row["plans"] == len(versions) else None for row in rows}
+def _most_generous(entity: str, versions: list[dict[str, int]]) -> int | None:
+    if any(entity not in version for version in versions):
+        return None
+    return max((version[entity] for version in versions), default=None)
 
 
 def entity_name(entity: str) -> str:

@@ -24,6 +24,14 @@ class HeldPlan:
     quantity: int
 
 
+@dataclass(frozen=True)
+class Holding:
+    """All plan versions of one tenant, and what they limit together."""
+
+    plans: tuple[HeldPlan, ...]
+    limits: tuple[EntityLimit, ...]
+
+
 def limits_in_words(limits: Mapping[str, int | None]) -> str:
     """The limits that there are, by entity, such as `applications 5, users 3`."""
     return ", ".join(f"{entity} {limit}" for entity, limit in limits.items() if limit is not None) or "unlimited"

@@ -33,3 +33,23 @@ class NoHold(TenantryError):
 
 class SchemaExists(TenantryError):
     """The schema exists already."""
+
+
+class TenantBusy(TenantryError):
+    """Somebody is at work inside the tenant's schema."""
+
+
+class ArchiveExists(TenantryError):
+    """There is a file of that name."""
+
+
+class ArchiveUnusable(TenantryError):
+    """The export of a tenant cannot be written or read."""
+
+
+class UnknownMigration(TenantryError):
+    """The export is of another version's tables."""
+
+
+class NotRestorable(TenantryError):
+    """The tenant of the export cannot come back."""

@@ -42,6 +42,8 @@ class TenantMiddleware:
         tenant = selectors.by_host(host)
         if tenant is None:
             return _absence(host)
+        if tenant.provisioning == Provisioning.DELETING:
+            return _refusal("gone", 410)
         if tenant.is_closed:
             return _refusal("closed", 403, tenant)
         if tenant.provisioning != Provisioning.READY or not tenant.schema_present:

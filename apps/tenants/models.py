@@ -31,6 +31,7 @@ class Provisioning(models.TextChoices):
     RUNNING = "running", "Running"
     READY = "ready", "Ready"
     FAILED = "failed", "Failed"
+    DELETING = "deleting", "Being deleted"
 
 
 class Tenant(TenantMixin):
@@ -39,6 +40,7 @@ class Tenant(TenantMixin):
     NAME_MAX_LENGTH = 50
     DESCRIPTION_MAX_LENGTH = 2000
     STATE_DESCRIPTION_MAX_LENGTH = 128
+    KEPT_BECAUSE_MAX_LENGTH = 200
 
     # Schemas are made by `tenants.schema` alone, never as a side effect of saving a row.
     auto_create_schema = False
@@ -70,6 +72,19 @@ class Tenant(TenantMixin):
     entitlements_version = models.BigIntegerField(default=0, editable=False)
     schema_version = models.CharField(max_length=64, blank=True, editable=False)
     next_reconcile_at = models.DateTimeField(null=True, blank=True, db_index=True, editable=False)
+
+    delete_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When its data is deleted, its subscriptions having ended."
+    )
+    notices = models.JSONField(
+        default=dict, blank=True, editable=False, help_text="When it was told of that, by the days it had left."
+    )
+    kept_because = models.CharField(
+        max_length=KEPT_BECAUSE_MAX_LENGTH,
+        blank=True,
+        editable=False,
+        help_text="Why it is not deleted by itself. Empty: it is.",
+    )
 
     objects: ClassVar[models.Manager["Tenant"]] = models.Manager()
 
@@ -153,17 +168,47 @@ class Domain(DomainMixin):
         ordering: ClassVar[list[str]] = ["domain"]
 
 
-class Tombstone(models.Model):
-    """A tenant that is gone. Its id and its schema name are never used again."""
+class TombstoneQuerySet(models.QuerySet["Tombstone"]):
+    def standing(self) -> "TombstoneQuerySet":
+        """Those whose tenant has not been restored."""
+        return self.filter(restored_at=None)
 
-    tenant_id = models.CharField(max_length=ids.MAX_LENGTH, unique=True)
-    tenant_uuid = models.UUIDField(unique=True)
+
+class Tombstone(models.Model):
+    """A tenant that is gone. Its schema name is never used again, its id for its own restoration alone."""
+
+    tenant_id = models.CharField(max_length=ids.MAX_LENGTH)
+    tenant_uuid = models.UUIDField()
     schema_name = models.CharField(max_length=63, unique=True)
+    name = models.CharField(max_length=Tenant.NAME_MAX_LENGTH, blank=True)
+    stripe_customer_id = models.CharField(max_length=255, blank=True)
     hosts = models.JSONField(default=list)
     buried_at = models.DateTimeField()
+    buried_by = models.CharField(max_length=200, blank=True)
+    reason = models.TextField(blank=True)
+    export_path = models.CharField(max_length=1000, blank=True, help_text="The file with what its schema held.")
+    export_sha256 = models.CharField(max_length=64, blank=True)
+    schema_dropped_at = models.DateTimeField(null=True, blank=True)
+    restored_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TombstoneQuerySet.as_manager()
 
     class Meta:
+        verbose_name = "deleted tenant"
         ordering: ClassVar[list[str]] = ["-buried_at"]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["tenant_id"], condition=Q(restored_at=None), name="tenants_one_standing_tombstone_per_id"
+            ),
+            models.UniqueConstraint(
+                fields=["tenant_uuid"], condition=Q(restored_at=None), name="tenants_one_standing_tombstone_per_tenant"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.tenant_id
+
+    @property
+    def subject(self) -> str:
+        """How the audit named the tenant."""
+        return f"tenant:{self.tenant_id}"

@@ -6,7 +6,7 @@ graph would re-render the state of every shared app's migrations for each tenant
 
 import hashlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
 
@@ -14,6 +14,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.graph import MigrationGraph
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Q
@@ -21,7 +22,7 @@ from django_tenants.utils import tenant_context
 
 from apps.core.locks import lock_until_commit
 from apps.tenants.context import schema_exists
-from apps.tenants.errors import SchemaExists, TenantNotReady
+from apps.tenants.errors import SchemaExists, TenantNotReady, UnknownMigration
 from apps.tenants.models import Provisioning, Tenant
 
 
@@ -79,11 +80,44 @@ def create(tenant: Tenant) -> None:
         SchemaExists: when there is one of that name. It is never adopted: it may
             hold somebody else's rows.
     """
+    _make(tenant)
+    migrate(tenant)
+
+
+@transaction.atomic
+def create_as_of(tenant: Tenant, *, applied: Iterable[tuple[str, str]]) -> None:
+    """Make the schema as it was once exactly these migrations had been applied.
+
+    Raises:
+        SchemaExists: see `create`.
+        UnknownMigration: when one of them is not among this version's.
+    """
+    _make(tenant)
+    with tenant_context(tenant):
+        executor = TenantMigrationExecutor()
+        executor.migrate(_last_of(set(applied), executor.loader.graph))
+
+
+def _make(tenant: Tenant) -> None:
     if schema_exists(tenant.schema_name):
         raise SchemaExists(f"The schema {tenant.schema_name!r} exists already and will not be adopted.")
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE SCHEMA {connection.ops.quote_name(tenant.schema_name)}")
-    migrate(tenant)
+
+
+def _last_of(applied: set[tuple[str, str]], graph: MigrationGraph) -> list[tuple[str, str]]:
+    """Those of each app after which none of the same app was applied."""
+    unknown = sorted(applied - graph.nodes.keys())
+    if unknown:
+        raise UnknownMigration(
+            f"The migration {'.'.join(unknown[0])} is not among those of this version. "
+            "Restore with the version of Tenantry that the export was made with, or a later one that still has it."
+        )
+    return sorted(
+        key
+        for key in applied
+        if not any(child.key[0] == key[0] and child.key in applied for child in graph.node_map[key].children)
+    )
 
 
 @transaction.atomic

@@ -18,7 +18,7 @@ def by_id(tenant_id: str) -> Tenant:
     tenant = Tenant.objects.filter(tenant_id=tenant_id).first()
     if tenant:
         return tenant
-    if Tombstone.objects.filter(tenant_id=tenant_id).exists():
+    if Tombstone.objects.standing().filter(tenant_id=tenant_id).exists():
         raise TenantNotFound(f"The tenant {tenant_id!r} was deleted; its id is not given out again.")
     raise TenantNotFound(f"There is no tenant {tenant_id!r}. `manage.py tenant_list` shows those there are.")
 
@@ -53,7 +53,7 @@ def unprovisioned_by_host(*, host: str, suffix: str) -> Tenant | None:
 
 def was_buried(host: str) -> bool:
     """Whether a tenant that is gone answered on this host."""
-    return Tombstone.objects.filter(hosts__contains=[host.lower()]).exists()
+    return Tombstone.objects.standing().filter(hosts__contains=[host.lower()]).exists()
 
 
 def open_hold(*, tenant: Tenant, now: datetime) -> Hold | None:
@@ -64,3 +64,8 @@ def open_hold(*, tenant: Tenant, now: datetime) -> Hold | None:
 def due_for_reconcile(now: datetime) -> list[Tenant]:
     """Tenants about which the clock alone may have changed the answer."""
     return list(Tenant.objects.filter(next_reconcile_at__lte=now).order_by("next_reconcile_at"))
+
+
+def schemas_to_drop(buried_before: datetime) -> list[Tombstone]:
+    """The emptied schemas of tenants that were buried before this moment."""
+    return list(Tombstone.objects.filter(schema_dropped_at=None, buried_at__lt=buried_before).order_by("buried_at"))

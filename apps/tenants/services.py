@@ -79,7 +79,7 @@ def refuse_buried(tenant_id: str) -> None:
     Raises:
         TenantBuried: when there is a tombstone.
     """
-    if Tombstone.objects.filter(tenant_id=tenant_id).exists():
+    if Tombstone.objects.standing().filter(tenant_id=tenant_id).exists():
         raise TenantBuried(f"The tenant id {tenant_id!r} belonged to a tenant that was deleted; choose another one.")
 
 
@@ -275,3 +275,36 @@ def move_state(*, tenant: Tenant, state: str, description: str, actor: Actor, no
     audit.record(
         actor=actor, action="tenant.state_changed", subject=tenant.subject, now=now, before=before, after=after
     )
+
+
+def plan_deletion(*, tenant: Tenant, delete_at: datetime | None, actor: Actor, now: datetime) -> None:
+    """Write when the tenant's data is to be deleted (None: not at all), and the audit of it."""
+    before = tenant.delete_at
+    tenant.delete_at = delete_at
+    tenant.save(update_fields=["delete_at"])
+    audit.record(
+        actor=actor,
+        action="tenant.deletion_planned",
+        subject=tenant.subject,
+        now=now,
+        before={"delete_at": before.isoformat() if before else None},
+        after={"delete_at": delete_at.isoformat() if delete_at else None},
+    )
+
+
+def note_notice(*, tenant: Tenant, days: int, now: datetime) -> None:
+    """Record that the tenant was told of its deletion so many days before it."""
+    tenant.notices = {**tenant.notices, str(days): now.isoformat()}
+    tenant.save(update_fields=["notices"])
+
+
+def forget_notices(*, tenant: Tenant) -> None:
+    """Forget what a tenant was told of its deletion: it is not to be."""
+    tenant.notices = {}
+    tenant.save(update_fields=["notices"])
+
+
+def keep(*, tenant: Tenant, reason: str) -> None:
+    """Keep the tenant's data for this reason; an empty one lets time decide."""
+    tenant.kept_because = shorten(reason, limit=Tenant.KEPT_BECAUSE_MAX_LENGTH)
+    tenant.save(update_fields=["kept_because"])

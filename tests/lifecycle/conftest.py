@@ -6,6 +6,9 @@ import pytest
 
 from tests.support.vendor import Vendor
 from tests.support.working import failed_jobs
+from tests.tenants.house import house
+
+__all__ = ["house", "settle"]
 
 
 @pytest.fixture

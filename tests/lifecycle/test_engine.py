@@ -47,8 +47,10 @@ def standings(draw: st.DrawFn) -> list[Standing]:
     return [each for each in found if each]
 
 
-def judge(found: list[Standing], hold: HoldInForce | None = None, *, has_billing: bool = True) -> Verdict:
-    return verdict(found, hold=hold, has_billing=has_billing, now=NOW)
+def judge(
+    found: list[Standing], hold: HoldInForce | None = None, *, has_billing: bool = True, has_lived: bool = False
+) -> Verdict:
+    return verdict(found, hold=hold, has_billing=has_billing, has_lived=has_lived, now=NOW)
 
 
 @given(standings(), st.randoms())
@@ -96,7 +98,7 @@ def test_the_next_look_is_in_the_future(found: list[Standing]) -> None:
 def test_between_now_and_the_next_look_the_clock_changes_nothing(subscription: Subscription, since: datetime) -> None:
     def at(moment: datetime) -> Verdict:
         found = standing(subscription, overdue_since=since, past_due_days=21, now=moment)
-        return verdict([found] if found else [], hold=None, has_billing=True, now=moment)
+        return verdict([found] if found else [], hold=None, has_billing=True, has_lived=False, now=moment)
 
     judged = at(NOW)
     later = judged.next_at - timedelta(microseconds=1) if judged.next_at else NOW + timedelta(days=3650)
@@ -124,3 +126,17 @@ def test_past_due_without_a_finalized_invoice_is_flagged_without_a_deadline() ->
 
 def test_a_tenant_made_by_hand_is_approved_without_any_subscription() -> None:
     assert judge([], has_billing=False).state == State.APPROVED
+    assert judge([], has_billing=False, has_lived=True).state == State.APPROVED
+
+
+def test_who_lived_by_a_subscription_that_stripe_has_lost_is_suspended_and_not_planned_to_be_deleted() -> None:
+    found = judge([], has_lived=True)
+    assert (found.state, found.description, found.ended_at) == (State.SUSPENDED, "Stripe subscription ended", None)
+
+
+@given(standings())
+def test_the_end_is_told_once_all_have_ended(found: list[Standing]) -> None:
+    ended = [each.subscription for each in found if each.rank == Rank.ENDED]
+    known = judge(found).ended_at
+    assert (known is not None) == (bool(found) and len(ended) == len(found))
+    assert known is None or known in {each.ended_at or each.cancel_at or each.created for each in ended}

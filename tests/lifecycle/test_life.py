@@ -128,7 +128,7 @@ def test_the_minutes_job_takes_up_tenants_whose_time_has_come(
         ("trialing", ("approved", "")),
         ("unpaid", ("suspended", "Stripe subscription unpaid")),
         ("paused", ("suspended", "Stripe subscription paused")),
-        ("incomplete_expired", ("requested", "")),
+        ("incomplete_expired", ("suspended", "Stripe subscription ended")),
     ],
 )
 def test_every_other_status(vendor: Vendor, settle: Settle, status: str, expected: tuple[str, str]) -> None:
@@ -282,6 +282,26 @@ def test_a_burst_of_events_about_one_customer_costs_one_fetch(vendor: Vendor, dr
 
     assert vendor.standin.requests().count("/v1/subscriptions") == 1
     assert state_of() == ("approved", "")
+
+
+def test_the_audit_names_the_events_that_changed_a_tenant(vendor: Vendor, settle: Settle) -> None:
+    subscription = vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "acme"})
+    settle()
+    vendor.cancel(subscription)
+    settle()
+    event = Event.objects.get(type="customer.subscription.deleted")
+    entry = Entry.objects.filter(action="tenant.state_changed").first()
+    assert entry is not None
+    assert (entry.actor_kind, entry.actor_label) == ("stripe", f"customer.subscription.deleted {event.event_id}")
+    assert (entry.before["state"], entry.after["state"]) == ("approved", "suspended")
+
+    for number in range(3):
+        vendor.client.v1.customers.update(event.customer_id, {"name": f"Acme {number}"})
+    settle()
+    described = Entry.objects.filter(action="tenant.described").first()
+    assert described is not None
+    assert described.actor_label.startswith("customer.updated evt_")
+    assert described.actor_label.endswith("and 2 more")
 
 
 def test_a_customer_on_a_test_clock_lives_in_its_frozen_time(vendor: Vendor, settle: Settle) -> None:

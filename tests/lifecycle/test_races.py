@@ -14,7 +14,6 @@ import pytest
 from django.db import connection
 
 from apps.billing.models import Event
-from apps.core.actors import Actor
 from apps.lifecycle import services
 from apps.tenants.models import Tenant
 from tests.support import databases
@@ -41,8 +40,7 @@ def work_off(customer: str) -> threading.Thread:
 
     def run() -> None:
         try:
-            actor = Actor.stripe(customer_id=customer)
-            services.work_off_customer(customer_id=customer, actor=actor, clock=lambda: datetime.now(UTC))
+            services.work_off_customer(customer_id=customer, clock=lambda: datetime.now(UTC))
         finally:
             connection.close()
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import Entry
 from apps.lifecycle import services
@@ -31,6 +33,8 @@ SUMMARY = {
     "limits",
     "host",
     "customer",
+    "delete_at",
+    "kept_because",
     "admin",
 }
 
@@ -139,10 +143,30 @@ class TestTenantList:
         ]
         assert {frozenset(each) for each in listed} == {frozenset(SUMMARY)}
 
+    def test_asks_as_often_for_one_tenant_as_for_many(self, run_json: Callable[..., Any]) -> None:
+        def queries() -> int:
+            with CaptureQueriesContext(connection) as asked:
+                run_json("tenant_list")
+            return len(asked)
+
+        make_tenant("acme", ready=False)
+        for_one = queries()
+        for number in range(5):
+            make_tenant(f"beta-{number}", ready=False)
+        assert queries() == for_one
+
     def test_is_a_table_for_a_person(self, capsys: pytest.CaptureFixture[str]) -> None:
         make_tenant("acme", ready=False)
         call_command("tenant_list")
         assert "acme.localhost" in capsys.readouterr().out
+
+
+def test_a_link_that_is_handed_out_is_in_the_audit_but_not_the_link_itself() -> None:
+    make_tenant("acme")
+    link = run("tenant_link", "acme").strip()
+    entry = Entry.objects.get(action="tenant.link_handed_out")
+    assert (entry.actor_label, entry.subject) == ("tenant_link", "tenant:acme")
+    assert link.rsplit("/", 2)[1] not in str(vars(entry))
 
 
 LATER = "2026-03-02T12:00:00Z"

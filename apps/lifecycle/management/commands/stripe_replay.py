@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from apps.billing import inbox
+from apps.billing import replaying
 from apps.billing import selectors as billing
 from apps.core import clock
 from apps.core.commands import TenantryCommand
@@ -21,10 +21,9 @@ class Command(TenantryCommand):
 
     def run(self, *, event_id: str, customer: str, failed: bool, **options: Any) -> None:
         events = billing.events(event_id=event_id, customer_id=customer, failed=failed)
-        count = events.count()
-        if not count and not failed:
+        if not events.exists() and not failed:
             raise CommandError(f"The inbox has no event {event_id or f'about customer {customer}'}.")
-        works = inbox.replay(events, now=clock.now())
+        replayed = replaying.replay(events, actor=self.actor, now=clock.now())
         if self.as_json:
-            self.print_json({"events": count, "work": works})
-        self.say(f"{count} events; looked at again: {', '.join(works) or 'nothing'}.")
+            self.print_json({"events": replayed.events, "work": replayed.works})
+        self.say(f"{replayed.events} events; looked at again: {', '.join(replayed.works) or 'nothing'}.")

@@ -9,7 +9,7 @@ from apps.lifecycle.reporting import report_sweep
 
 
 class Command(TenantryCommand):
-    help = "Mirrors every price and every customer with a subscription, and makes the tenants what they should be."
+    help = "Mirrors every product, price and customer with a subscription, and makes the tenants what they should be."
 
     def run(self, **options: Any) -> None:
         with self.console.status("Reading the Stripe account …") as status:

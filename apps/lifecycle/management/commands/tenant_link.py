@@ -4,8 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from apps.core import clock
 from apps.core.commands import TenantryCommand
-from apps.lifecycle.provisioning import welcome_link
+from apps.lifecycle.provisioning import hand_out_link
 from apps.tenants import selectors as tenants
 
 
@@ -16,7 +17,7 @@ class Command(TenantryCommand):
         parser.add_argument("tenant_id")
 
     def run(self, *, tenant_id: str, **options: Any) -> None:
-        link = welcome_link(tenants.by_id(tenant_id))
+        link = hand_out_link(tenant=tenants.by_id(tenant_id), actor=self.actor, now=clock.now())
         if self.as_json:
             self.print_json({"tenant_id": tenant_id, "sign_in_link": link})
         self.say(link)

@@ -4,7 +4,7 @@ from typing import Any
 
 from apps.core.commands import TenantryCommand
 from apps.lifecycle.reporting import print_tenants
-from apps.lifecycle.selectors import summary
+from apps.lifecycle.selectors import summaries
 from apps.tenants.models import Tenant
 
 
@@ -12,7 +12,7 @@ class Command(TenantryCommand):
     help = "Lists the tenants with state, plan, limits and host."
 
     def run(self, **options: Any) -> None:
-        tenants = [summary(tenant) for tenant in Tenant.objects.all()]
+        tenants = summaries(list(Tenant.objects.all()))
         if self.as_json:
             self.print_json({"tenants": tenants})
         elif tenants:

@@ -1,0 +1,77 @@
+"""Errors as problem JSON (RFC 9457)."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+
+from apps.api.errors import BadRequest
+from apps.core.errors import TenantryError
+from apps.entitlements.errors import EntityIsCounted, InvalidEntity, InvalidTotal, UnknownEntity
+from apps.tenants.errors import TenantNotFound
+
+STATUSES: Mapping[type[TenantryError], HTTPStatus] = {
+    BadRequest: HTTPStatus.BAD_REQUEST,
+    EntityIsCounted: HTTPStatus.CONFLICT,
+    InvalidEntity: HTTPStatus.BAD_REQUEST,
+    InvalidTotal: HTTPStatus.BAD_REQUEST,
+    TenantNotFound: HTTPStatus.NOT_FOUND,
+    UnknownEntity: HTTPStatus.BAD_REQUEST,
+}
+
+
+def problem(status: HTTPStatus, detail: str) -> HttpResponse:
+    """An answer that says what was wrong."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return HttpResponse(json.dumps(body), status=status, content_type="application/problem+json")
+
+
+@csrf_exempt
+def no_such_address(request: HttpRequest, **parts: Any) -> HttpResponse:
+    """The answer to an address that the API does not have."""
+    return problem(HTTPStatus.NOT_FOUND, f"The API has no address {request.path}.")
+
+
+def too_large(limit: int) -> HttpResponse:
+    """The answer to a body that is not read for its size."""
+    return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The body may have at most {limit} bytes.")
+
+
+def handle_with(api: NinjaAPI) -> None:
+    """Have an API answer its anticipated errors with problems."""
+    api.add_exception_handler(TenantryError, _anticipated)
+    api.add_exception_handler(AuthenticationError, _unauthenticated)
+    api.add_exception_handler(HttpError, _http_error)
+    api.add_exception_handler(ValidationError, _invalid)
+
+
+def _anticipated(request: HttpRequest, error: TenantryError | type[TenantryError]) -> HttpResponse:
+    status = next((status for kind, status in STATUSES.items() if isinstance(error, kind)), None)
+    if status is None:
+        raise error
+    return problem(status, str(error))
+
+
+def _unauthenticated(request: HttpRequest, error: Any) -> HttpResponse:
+    told = "is not that of a key in force" if request.headers.get("Authorization") else "is missing"
+    answer = problem(
+        HTTPStatus.UNAUTHORIZED,
+        f"The header Authorization {told}. Send `TenantAdminKey <key>`; `manage.py api_key_create NAME` makes a key.",
+    )
+    answer["WWW-Authenticate"] = 'TenantAdminKey realm="tenantry"'
+    return answer
+
+
+def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
+    # Ninja says only that a body cannot be parsed; the parser knows why.
+    return problem(HTTPStatus(error.status_code), str(error.__cause__ or error))
+
+
+def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
+    told = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors]
+    return problem(HTTPStatus.BAD_REQUEST, "; ".join(told))

@@ -1,0 +1,85 @@
+"""Reads of the entitlements floor."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from apps.entitlements.counting import counted_totals
+from apps.entitlements.entities import TOTALLED_ENTITIES
+from apps.entitlements.errors import UnknownEntity
+from apps.entitlements.registry import counted_entities
+from apps.entitlements.types import EntityTotal, LimitWithTotal, Source
+from apps.plans import selectors as plans
+from apps.plans.models import Feature
+from apps.tenants.models import Tenant
+from apps.usage import selectors as usage
+from apps.usage.models import ReportedTotal
+
+Totals = tuple[EntityTotal, ...]
+
+
+def registry_totals(*, tenant: Tenant, now: datetime) -> Totals:
+    """How many of each entity a tenant has.
+
+    The Things Stack's entities first, then every further one that is counted or was
+    reported. An entity that is registered is counted, whatever was reported of it
+    before; a tenant that is not ready has reported totals only.
+    """
+    return registry_totals_of(tenants=[tenant], now=now)[tenant.pk]
+
+
+def registry_totals_of(*, tenants: Sequence[Tenant], now: datetime) -> Mapping[UUID, Totals]:
+    """As `registry_totals`, of several tenants, by their UUID; the reported ones come in one query."""
+    reported = usage.reported_totals([tenant.pk for tenant in tenants])
+    return {tenant.pk: _totals(counted_totals(tenant), reported[tenant.pk], now) for tenant in tenants}
+
+
+def _totals(counted: Mapping[str, int], reported: Mapping[str, ReportedTotal], now: datetime) -> Totals:
+    further = sorted((counted_entities().keys() | reported.keys()) - set(TOTALLED_ENTITIES))
+    return tuple(_total(entity, counted, reported, now) for entity in (*TOTALLED_ENTITIES, *further))
+
+
+def _total(
+    entity: str, counted: Mapping[str, int], reported: Mapping[str, ReportedTotal], now: datetime
+) -> EntityTotal:
+    name = plans.entity_name(entity)
+    if entity in counted:
+        return EntityTotal(entity, name, counted[entity], Source.COUNTED, as_of=now)
+    told = reported.get(entity)
+    if told is None or entity in counted_entities():
+        return EntityTotal(entity, name)
+    return EntityTotal(entity, name, told.total, Source.REPORTED, as_of=told.reported_at, told_by=told.reported_by)
+
+
+def limits_with_totals(*, tenant: Tenant, now: datetime) -> tuple[LimitWithTotal, ...]:
+    """The tenant's limits, each beside how many there are; then what is not limited but counted or reported."""
+    totals = {each.entity: each for each in registry_totals(tenant=tenant, now=now)}
+    limits = {each.entity: each for each in plans.limits(tenant)}
+    limited = [
+        LimitWithTotal(each.limit, totals.get(each.entity) or EntityTotal(each.entity, each.name))
+        for each in limits.values()
+    ]
+    further = [each for each in totals.values() if each.entity not in limits and each.total is not None]
+    return (*limited, *(LimitWithTotal(None, each) for each in further))
+
+
+def refuse_unknown(*, tenant: Tenant, entities: Sequence[str]) -> None:
+    """Refuse an entity that is neither standard, nor counted, nor limited by any plan, nor reported for the tenant.
+
+    For doors where names come as text: a misspelled one would otherwise become an entity.
+
+    Raises:
+        UnknownEntity: naming the entity and those there are.
+    """
+    known = {
+        *TOTALLED_ENTITIES,
+        *counted_entities(),
+        *Feature.objects.values_list("key", flat=True),
+        *usage.reported_totals([tenant.pk])[tenant.pk],
+    }
+    for entity in entities:
+        if entity not in known:
+            raise UnknownEntity(
+                f"There is no entity {entity!r}, but {', '.join(sorted(known))}. "
+                "A further one becomes known when a price's metadata limits it (max-<entity>) or a model is registered."
+            )
