@@ -15,7 +15,7 @@ from apps.sandbox.store import Transaction
 from apps.sandbox.subscribing import TRIAL_NOTICE
 
 FIRST_PAYMENT: Final = 23 * 3600
-"""Seconds within which the first invoice must be paid (docs.stripe.com/billing/subscriptions/overview)."""
+"""Seconds within which the first invoice must be paid, or that of resuming (docs.stripe.com/api/subscriptions)."""
 
 _ORDER: Final = ("cancel", "resume", "trial_will_end", "upcoming", "trial_end", "retry", "renew", "expire", "lapse")
 _ANNOUNCEMENTS: Final = frozenset({"trial_will_end", "upcoming"})
@@ -63,12 +63,14 @@ def _moments(tx: Transaction, subscription: Body) -> Iterator[tuple[str, int, st
         yield "cancel", subscription["cancel_at"], id
     if resumes_at is not None:
         yield "resume", resumes_at, id
-    if status == "incomplete":
-        yield "expire", tx.load("invoice", subscription["latest_invoice"])["created"] + FIRST_PAYMENT, id
+    if status in ("incomplete", "paused"):
+        latest = tx.load("invoice", subscription["latest_invoice"])
+        if latest["status"] == "open":
+            yield "expire", latest["created"] + FIRST_PAYMENT, id
     elif status == "trialing":
         yield "trial_will_end", subscription["trial_end"] - TRIAL_NOTICE, id
         yield "trial_end", subscription["trial_end"], id
-    elif status != "paused":
+    else:
         yield "renew", min(item["current_period_end"] for item in of_subscription(tx, subscription)), id
         yield from (("retry", each["next_payment_attempt"], each["id"]) for each in _retried(tx, subscription))
     yield from _upcoming(tx, subscription)

@@ -51,14 +51,15 @@ def bill(
 def collect(tx: Transaction, invoice: Body, *, method: Body | None = None, by_hand: bool = False) -> str:
     """Charge an open invoice and let the subscription follow; returns the outcome.
 
-    The first invoice of a subscription is not retried: until it is paid, there is nothing to collect for.
+    The first invoice of a subscription is not retried, nor that of resuming one: until it is paid, there is nothing to
+    collect for.
     """
     subscription = tx.load("subscription", subscription_of(invoice))
     outcome = charging.attempt(tx, subscription, method=method)
     if outcome == SUCCEEDS:
         settle(tx, invoice, by_hand=by_hand)
         return outcome
-    failed = fail(tx, invoice, by_hand=by_hand, retried=subscription["status"] != "incomplete")
+    failed = fail(tx, invoice, by_hand=by_hand, retried=subscription["status"] not in ("incomplete", "paused"))
     if outcome == NEEDS_ACTION:
         ask_for_action(tx, failed)
     invoice_failed(tx, failed)

@@ -1,6 +1,7 @@
 """The end of a subscription, and of a customer. Contract: docs.stripe.com/billing/subscriptions/cancel."""
 
 from apps.sandbox.contract import TERMINAL_STATUSES, Body
+from apps.sandbox.invoicing import open_invoices, stop_collecting
 from apps.sandbox.recording import record
 from apps.sandbox.store import Transaction
 
@@ -11,8 +12,10 @@ def cancel(
     """End the subscription now and record customer.subscription.deleted.
 
     `reason` is Stripe's cancellation_requested or payment_failed; `details` are the canceling party's comment and
-    feedback. Its open invoices stay open, as in Stripe.
+    feedback. Its open invoices stay open, but are not charged any more.
     """
+    for invoice in open_invoices(tx, subscription["id"]):
+        stop_collecting(tx, invoice)
     cancellation = subscription["cancellation_details"] | (details or {}) | {"reason": reason}
     ended = subscription | {
         "status": "canceled",

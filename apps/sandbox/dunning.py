@@ -32,6 +32,6 @@ def _give_up(tx: Transaction, subscription: Body) -> None:
 
 
 def expire(tx: Transaction, subscription: Body) -> None:
-    """End a subscription whose first invoice was not paid in time; the invoice is voided."""
+    """Void an invoice that was not paid in time: the first one, or that of resuming, so that it stays paused."""
     for invoice in open_invoices(tx, subscription["id"]):
         invoice_settled(tx, void(tx, invoice))

@@ -136,3 +136,10 @@ def _description(tx: Transaction, item: Body, *, price: Body, at: int, credit: b
 def pending(tx: Transaction, subscription: str) -> list[Body]:
     """Return the subscription's invoice items that no invoice has taken up yet."""
     return tx.all("invoiceitem", _subscription=subscription, invoice=None)
+
+
+def drop_pending(tx: Transaction, subscription: Body) -> None:
+    """Forget what no invoice has taken up yet; records invoiceitem.deleted for each."""
+    for invoice_item in pending(tx, subscription["id"]):
+        record(tx, "invoiceitem.deleted", invoice_item)
+        tx.delete(invoice_item)

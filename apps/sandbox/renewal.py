@@ -16,6 +16,7 @@ from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
 from apps.sandbox.invoicing import draft
 from apps.sandbox.items import of_subscription
+from apps.sandbox.prorating import pending
 from apps.sandbox.recording import record
 from apps.sandbox.render import embedded, render
 from apps.sandbox.standing import move
@@ -80,7 +81,7 @@ def _step(tx: Transaction, due: Due) -> None:
         case "lapse":
             checkout.expire(tx, subject)
         case "cancel":
-            cancel(tx, subject)
+            _end(tx, subject)
         case "resume":
             move(tx, subject, {"pause_collection": None})
         case "trial_will_end":
@@ -93,6 +94,13 @@ def _step(tx: Transaction, due: Due) -> None:
             _renew(tx, subject)
         case "expire":
             dunning.expire(tx, subject)
+
+
+def _end(tx: Transaction, subscription: Body) -> None:
+    """Cancel what was to end now, and bill the prorations that are still pending."""
+    ended = cancel(tx, subscription)
+    if pending(tx, ended["id"]):
+        tx.save(ended | {"latest_invoice": bill(tx, ended, reason="subscription_cycle", items=[])["id"]})
 
 
 def _renew(tx: Transaction, subscription: Body) -> None:

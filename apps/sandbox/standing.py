@@ -1,12 +1,12 @@
 """How a subscription's status follows from its invoices.
 
 Contract: docs.stripe.com/billing/subscriptions/overview (subscription statuses): paying the latest invoice, voiding
-it or writing it off brings a past due or unpaid subscription back to active; the first invoice decides about an
-incomplete one.
+it or writing it off brings a past due or unpaid subscription back to active, whatever is still owed from before; the
+first invoice decides about an incomplete one, that of resuming about a paused one.
 """
 
 from apps.sandbox.contract import Body
-from apps.sandbox.invoicing import open_invoices, subscription_of
+from apps.sandbox.invoicing import subscription_of
 from apps.sandbox.recording import record, save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.store import Transaction
@@ -30,18 +30,26 @@ def move(tx: Transaction, subscription: Body, changes: Body, *, before: Body | N
 
 def invoice_settled(tx: Transaction, invoice: Body) -> None:
     """Let the subscription follow after `invoice` was paid, voided or written off."""
-    id = subscription_of(invoice)
-    subscription = tx.load("subscription", id)
+    subscription = tx.load("subscription", subscription_of(invoice))
     if subscription["status"] == "incomplete":
         _decide_incomplete(tx, subscription, invoice)
-    elif subscription["status"] in ("past_due", "unpaid") and not open_invoices(tx, id):
+    elif invoice["id"] == subscription["latest_invoice"] and invoice["status"] in _brings_back(subscription):
         move(tx, subscription, {"status": "active"})
 
 
+def _brings_back(subscription: Body) -> frozenset[str]:
+    return _BRINGS_BACK.get(subscription["status"], frozenset())
+
+
+_SETTLED = frozenset({"paid", "void", "uncollectible"})
+_BRINGS_BACK = {"past_due": _SETTLED, "unpaid": _SETTLED, "paused": _SETTLED - {"void"}}
+"""By the status of a subscription: what must have become of its latest invoice for it to be active again."""
+
+
 def invoice_failed(tx: Transaction, invoice: Body) -> None:
-    """Let the subscription follow after a charge of `invoice` failed: what ran is past due."""
+    """Let the subscription follow after a charge of `invoice` failed: what ran is past due, if that was the latest."""
     subscription = tx.load("subscription", subscription_of(invoice))
-    if subscription["status"] in ("active", "trialing"):
+    if subscription["status"] in ("active", "trialing") and subscription["latest_invoice"] == invoice["id"]:
         move(tx, subscription, {"status": "past_due"})
 
 

@@ -226,6 +226,9 @@ def test_the_overview_shows_and_does(
     assert client.v1.subscriptions.retrieve(made.id).status == "active"  # tried again after three days
     assert visit(f"{stand_in.url}/actions/advance", {"days": "7", "clock": frozen.id})[0] == 303
     assert client.v1.test_helpers.test_clocks.retrieve(frozen.id).frozen_time == NOW + 7 * DAY
+    assert "stands still" in visit(f"{stand_in.url}/")[1]
+    assert visit(f"{stand_in.url}/actions/let_go", {})[0] == 303
+    assert control("GET", "health")["now"] > NOW + 100 * DAY and "the real time" in visit(f"{stand_in.url}/")[1]
     for wrong in ({"days": "0"}, {"days": "x"}, {"days": "9", "clock": "clock_x"}):
         assert visit(f"{stand_in.url}/actions/advance", wrong)[0] == 400
     assert visit(f"{stand_in.url}/objects/sub_x")[0] == 404

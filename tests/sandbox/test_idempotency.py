@@ -9,22 +9,6 @@ from tests.sandbox.conftest import Control
 OPTIONS: Any = {"idempotency_key": "once"}
 
 
-def test_the_same_key_gives_the_same_answer(client: stripe.StripeClient) -> None:
-    first = client.v1.customers.create({"name": "Ada"}, OPTIONS)
-    again = client.v1.customers.create({"name": "Ada"}, OPTIONS)
-    assert again.id == first.id
-    assert again.last_response.headers["idempotent-replayed"] == "true"
-    assert "idempotent-replayed" not in first.last_response.headers
-    assert len(client.v1.customers.list().data) == 1
-
-
-def test_the_same_key_with_other_parameters_is_refused(client: stripe.StripeClient) -> None:
-    client.v1.customers.create({"name": "Ada"}, OPTIONS)
-    for call in (client.v1.customers.create, client.v1.products.create):
-        with pytest.raises(stripe.IdempotencyError):
-            call({"name": "Bob"}, OPTIONS)
-
-
 def test_at_once_from_many_threads(client: stripe.StripeClient) -> None:
     ids = []
     threads = [

@@ -113,16 +113,6 @@ def test_more_seats_are_invoiced_at_once_when_asked_for(
     assert client.v1.invoice_items.list({"pending": True}).data == []
 
 
-def test_nothing_is_prorated_when_that_is_asked_for(
-    client: stripe.StripeClient, control: Control, subscribe: Subscribe, double: stripe.Price
-) -> None:
-    made = subscribe()
-    control("POST", "clock", {"now": HALF})
-    params: Any = {"items": [{"id": item_of(made), "price": double.id}], "proration_behavior": "none"}
-    assert client.v1.subscriptions.update(made.id, params).latest_invoice == made.latest_invoice
-    assert client.v1.invoice_items.list().data == []
-
-
 def test_less_becomes_credit_that_the_next_invoices_use_up(
     client: stripe.StripeClient, control: Control, subscribe: Subscribe
 ) -> None:

@@ -17,7 +17,7 @@ UPDATED = ["customer.subscription.updated"]
         (["past_due", "past_due", "active"], [*PAID, *PAID, *UPDATED]),
         (["past_due", "unpaid"], ["invoice.updated", *UPDATED]),
         (["past_due", "unpaid", "active"], [*PAID, *UPDATED]),
-        (["past_due", "canceled"], ["customer.subscription.deleted"]),
+        (["past_due", "canceled"], ["invoice.updated", "customer.subscription.deleted"]),
         (["unpaid"], [*OWED, "invoice.updated", *UPDATED]),
         (["paused"], [*UPDATED, "customer.subscription.paused"]),
         (
@@ -84,8 +84,29 @@ def test_settling_what_is_owed_ends_past_due(
 def test_a_paused_one_is_resumed(client: stripe.StripeClient, control: Control, subscribe: Subscribe) -> None:
     made = subscribe()
     control.set_status(made.id, "paused")
+    known = len(event_types(client))
     assert client.v1.subscriptions.resume(made.id).status == "active"
-    assert event_types(client)[-1] == "customer.subscription.resumed"
+    assert event_types(client, after=known) == [
+        *UPDATED,
+        "invoice.created",
+        "invoice.finalized",
+        *PAID,
+        *UPDATED,
+        "customer.subscription.resumed",
+    ]
+
+
+def test_a_paused_one_that_cannot_be_paid_stays_paused(
+    client: stripe.StripeClient, control: Control, subscribe: Subscribe, customer: stripe.Customer
+) -> None:
+    made = subscribe()
+    control.set_status(made.id, "paused")
+    control("POST", f"customers/{customer.id}/fail_next", {})
+    owed = client.v1.subscriptions.resume(made.id).latest_invoice
+    assert client.v1.subscriptions.retrieve(made.id).status == "paused"
+    assert client.v1.invoices.retrieve(owed).next_payment_attempt is None
+    client.v1.invoices.mark_uncollectible(owed)
+    assert client.v1.subscriptions.retrieve(made.id).status == "active"
 
 
 def test_orders_that_make_no_sense_are_refused(control: Control, subscribe: Subscribe) -> None:

@@ -32,14 +32,6 @@ def test_the_first_invoice_is_paid(client: stripe.StripeClient, subscribe: Subsc
     assert invoice.lines.data[0].period.end == item.current_period_end
 
 
-def test_an_invoice_keeps_the_metadata_of_its_time(client: stripe.StripeClient, subscribe: Subscribe) -> None:
-    made = subscribe(metadata={"tenant-id": "acme"})
-    client.v1.subscriptions.update(made.id, {"metadata": {"tenant-id": "other"}})
-    invoice = client.v1.invoices.retrieve(made.latest_invoice)
-    assert invoice.parent.subscription_details.metadata.to_dict() == {"tenant-id": "acme"}
-    assert invoice.lines.data[0].metadata.to_dict() == {"tenant-id": "acme"}
-
-
 def test_a_trial_costs_nothing_until_it_ends(
     client: stripe.StripeClient, control: Control, subscribe: Subscribe
 ) -> None:
@@ -153,13 +145,6 @@ def test_items_have_routes_of_their_own(client: stripe.StripeClient, subscribe: 
     assert [item.id for item in shown.auto_paging_iter()] == [item.id for item in all_items]
     assert len(all_items) == 12
     assert client.v1.subscription_items.update(all_items[0].id, {"quantity": 3}).quantity == 3
-
-
-def test_pausing_collection_is_no_status(client: stripe.StripeClient, subscribe: Subscribe) -> None:
-    made = subscribe()
-    paused = client.v1.subscriptions.update(made.id, {"pause_collection": {"behavior": "void"}})
-    assert (paused.status, paused.pause_collection.behavior) == ("active", "void")
-    assert client.v1.subscriptions.update(made.id, {"pause_collection": ""}).pause_collection is None
 
 
 def test_deleting_a_customer_cancels_what_it_has(client: stripe.StripeClient, subscribe: Subscribe) -> None:

@@ -51,9 +51,8 @@ def show(store: Store, *, problem: str | None = None) -> Page:
 
 def _time(tx: Transaction) -> Html:
     real = tx.setting("now") is None
-    rows: list[tuple[object, ...]] = [
-        ("The stand-in", minute(tx.now), "the real time" if real else "stands still", _steps("")),
-    ]
+    pace = "the real time" if real else Html("stands still " + button("Real time again", action="/actions/let_go"))
+    rows: list[tuple[object, ...]] = [("The stand-in", minute(tx.now), pace, _steps(""))]
     rows += [
         (each["name"] or each["id"], minute(each["frozen_time"]), status_badge(each["status"]), _steps(each["id"]))
         for each in tx.all(clocks.KIND)
@@ -180,8 +179,16 @@ def _advance(tx: Transaction, form: dict[str, str]) -> None:
     tx.set("now", tx.now)
 
 
+def _let_go(tx: Transaction, form: dict[str, str]) -> None:
+    tx.set("now", None)
+
+
 def _fail(tx: Transaction, form: dict[str, str]) -> None:
     charging.fail_next(tx, tx.load("customer", form.get("customer", "")), times=1)
 
 
-_ACTIONS: Final[dict[str, Callable[[Transaction, dict[str, str]], None]]] = {"advance": _advance, "fail": _fail}
+_ACTIONS: Final[dict[str, Callable[[Transaction, dict[str, str]], None]]] = {
+    "advance": _advance,
+    "fail": _fail,
+    "let_go": _let_go,
+}

@@ -31,6 +31,7 @@ from apps.sandbox.pages.layout import (
     tag,
     void_tag,
 )
+from apps.sandbox.prorating import drop_pending
 from apps.sandbox.store import Store, Transaction
 
 
@@ -169,7 +170,9 @@ def _renew(tx: Transaction, customer: Body, form: dict[str, str]) -> None:
 
 
 def _cancel_now(tx: Transaction, customer: Body, form: dict[str, str]) -> None:
-    cancel(tx, _own(tx, customer, "subscription", form.get("subscription")))
+    subscription = _own(tx, customer, "subscription", form.get("subscription"))
+    drop_pending(tx, subscription)
+    cancel(tx, subscription)
 
 
 def _change(tx: Transaction, customer: Body, form: dict[str, str]) -> None:

@@ -1,16 +1,15 @@
 """Subscriptions. Contract: docs.stripe.com/api/subscriptions."""
 
-from apps.sandbox import errors, listing, metadata
+from apps.sandbox import errors, listing, metadata, resuming
 from apps.sandbox.billing import bill
 from apps.sandbox.cancellation import cancel
 from apps.sandbox.changing import change
 from apps.sandbox.contract import TERMINAL_STATUSES, Body
 from apps.sandbox.errors import ApiError
-from apps.sandbox.prorating import credit_rest, pending
+from apps.sandbox.prorating import credit_rest, drop_pending, pending
 from apps.sandbox.recording import save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.routing import PAGE, Call, route
-from apps.sandbox.statuses import set_status
 from apps.sandbox.subscribing import subscribe
 
 _ACCEPTED = "off_session payment_settings"
@@ -51,12 +50,14 @@ def _annotate_ended(call: Call, subscription: Body) -> Body:
 
 
 def cancel_now(call: Call) -> Body:
-    """End it; `prorate` credits the unused time, `invoice_now` bills what is pending."""
+    """End it; `prorate` credits the unused time, `invoice_now` bills what is pending, which is dropped without both."""
     subscription = call.tx.load("subscription", call.id)
     if subscription["status"] in TERMINAL_STATUSES:
         raise errors.no_such(kind="subscription", id=call.id)
     if call.params.get("prorate"):
         credit_rest(call.tx, subscription)
+    elif not call.params.get("invoice_now"):
+        drop_pending(call.tx, subscription)
     ended = cancel(call.tx, subscription, details=call.params.get("cancellation_details"))
     if call.params.get("invoice_now") and pending(call.tx, call.id):
         invoice = bill(call.tx, ended, reason="subscription_update", items=[])
@@ -66,10 +67,7 @@ def cancel_now(call: Call) -> Body:
 
 def resume(call: Call) -> Body:
     """Let a paused subscription (the status, not a paused collection) go on in a new period, billed now."""
-    subscription = call.tx.load("subscription", call.id)
-    if subscription["status"] != "paused":
-        raise ApiError("Only a subscription with the status `paused` can be resumed.")
-    return render(call.tx, set_status(call.tx, subscription, "active"))
+    return render(call.tx, resuming.resume(call.tx, call.tx.load("subscription", call.id)))
 
 
 def list_all(call: Call) -> Body:

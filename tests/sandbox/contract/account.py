@@ -1,0 +1,185 @@
+"""An account to try a piece of Stripe's contract on: the stand-in's, or a test account of Stripe itself.
+
+What is tried uses nothing but its own objects, since the account may hold others; they are removed afterwards.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+from uuid import uuid4
+
+import stripe
+
+KEY_VARIABLE: Final = "TENANTRY_TEST_STRIPE_KEY"
+BASE_VARIABLE: Final = "TENANTRY_TEST_STRIPE_API_BASE"
+STRIPE: Final = "https://api.stripe.com"
+NOW: Final = 1_769_853_600  # 2026-01-31T10:00:00Z
+HOUR: Final = 3600
+DAY: Final = 86_400
+WEEK: Final = 7 * DAY
+TRIES: Final = 60
+"""How often something that Stripe does in the background is asked for before it counts as not done."""
+
+Found = TypeVar("Found")
+
+
+class UnusableKey(Exception):
+    """The key must not be used for tests."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the real account is spoken to, and as whom."""
+
+    key: str = field(repr=False)
+    base: str
+
+
+def target(environ: Mapping[str, str]) -> Target | None:
+    """The real account that the environment names, if it names one.
+
+    Raises:
+        UnusableKey: when the key is none of a test account; the message does not repeat it.
+    """
+    key = environ.get(KEY_VARIABLE, "")
+    if not key:
+        return None
+    if not key.startswith("sk_test_"):
+        raise UnusableKey(
+            f"{KEY_VARIABLE} holds a key that does not begin with sk_test_. These tests make and delete customers: "
+            "give them the secret key of a test account."
+        )
+    return Target(key, environ.get(BASE_VARIABLE) or STRIPE)
+
+
+class PacedClient(stripe.RequestsClient):
+    """Leaves `pause` seconds between two requests: Stripe takes 25 a second, from all test processes together."""
+
+    def __init__(
+        self,
+        *,
+        pause: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__(timeout=80)
+        self._pause, self._clock, self._sleep = pause, clock, sleep
+        self._next = 0.0
+
+    def request(self, *args: Any, **given: Any) -> Any:
+        self.take_turn()
+        return super().request(*args, **given)
+
+    def take_turn(self) -> None:
+        """Sleep until the next request may be sent."""
+        self._sleep(max(0.0, self._next - self._clock()))
+        self._next = self._clock() + self._pause
+
+
+def must_not_wait() -> None:
+    """The `wait` of the stand-in's account."""
+    raise AssertionError("The stand-in has done everything when it answers; there is nothing to wait for.")
+
+
+class Account:
+    """Makes objects for one test and removes them with `clean`. `wait` passes the time until Stripe is asked again."""
+
+    def __init__(self, client: stripe.StripeClient, *, wait: Callable[[], None]) -> None:
+        self.v1 = client.v1
+        self._wait = wait
+        self._removals: list[Callable[[], Any]] = []
+
+    def clean(self) -> None:
+        """Remove what was made, newest first; products with prices are archived, since Stripe keeps them."""
+        while self._removals:
+            removal = self._removals.pop()
+            # A test may have removed it itself.
+            try:
+                removal()
+            except stripe.InvalidRequestError as error:
+                if error.code != "resource_missing":
+                    raise
+
+    def until(self, find: Callable[[], Found | None], what: str) -> Found:
+        """What `find` finds, once it finds something."""
+        for _ in range(TRIES):
+            found = find()
+            if found:
+                return found
+            self._wait()
+        raise AssertionError(f"Stripe was asked {TRIES} times, but {what}.")
+
+    def product(self, **given: Any) -> stripe.Product:
+        """A product."""
+        made = self.v1.products.create({"name": "Contract test", **given})
+        self._removals.append(lambda: self._remove_product(made.id))
+        return made
+
+    def _remove_product(self, id: str) -> None:
+        if self.v1.prices.list({"product": id, "limit": 1}).data:
+            self.v1.products.update(id, {"active": False})
+        else:
+            self.v1.products.delete(id)
+
+    def price(self, **given: Any) -> stripe.Price:
+        """A price of a product of its own: 10 dollars a week."""
+        terms: dict[str, Any] = {"currency": "usd", "unit_amount": 1000, "recurring": {"interval": "week"}}
+        return self.v1.prices.create({"product": self.product().id, **terms, **given})
+
+    def clock(self, at: int = NOW) -> stripe.test_helpers.TestClock:
+        """A test clock, which takes its customers and their subscriptions along when it is removed."""
+        made = self.v1.test_helpers.test_clocks.create({"frozen_time": at, "name": "contract test"})
+        self._removals.append(lambda: self.v1.test_helpers.test_clocks.delete(made.id))
+        return made
+
+    def advance(self, clock: stripe.test_helpers.TestClock, until: int) -> None:
+        """Advance a test clock, and return once it is ready."""
+        self.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": until})
+
+        def ready() -> bool:
+            return self.v1.test_helpers.test_clocks.retrieve(clock.id).status == "ready"
+
+        self.until(ready, f"test clock {clock.id} is not ready")
+
+    def customer(self, *, card: str | None = "pm_card_visa", **given: Any) -> stripe.Customer:
+        """A customer, by default with a test card that pays."""
+        made = self.v1.customers.create({"name": "Contract test", **given})
+        self._removals.append(lambda: self.v1.customers.delete(made.id))
+        if card:
+            self.give_card(made.id, card)
+        return made
+
+    def give_card(self, customer: str, card: str) -> str:
+        """Attach a test card to the customer and let it pay from now on."""
+        attached = self.v1.payment_methods.attach(card, {"customer": customer})
+        self.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": attached.id}})
+        return attached.id
+
+    def subscribe(self, customer: str, price: str, **given: Any) -> stripe.Subscription:
+        """A subscription; it ends with its customer."""
+        return self.v1.subscriptions.create({"customer": customer, "items": [{"price": price}], **given})
+
+    def status_becomes(self, subscription: str, status: str) -> stripe.Subscription:
+        """The subscription, once it has that status."""
+
+        def arrived() -> stripe.Subscription | None:
+            found = self.v1.subscriptions.retrieve(subscription)
+            return found if found.status == status else None
+
+        return self.until(arrived, f"subscription {subscription} is not {status}")
+
+    def invoices(self, subscription: str) -> list[stripe.Invoice]:
+        """The subscription's invoices, newest first."""
+        return self.v1.invoices.list({"subscription": subscription}).data
+
+    @staticmethod
+    def unique(name: str) -> str:
+        """A text that nothing else in the account has."""
+        return f"{name}-{uuid4().hex}"
+
+
+def item_of(subscription: stripe.Subscription) -> Any:
+    """A subscription's only item."""
+    (item,) = subscription["items"].data
+    return item
