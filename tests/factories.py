@@ -6,6 +6,7 @@ from apps.accounts.models import User
 from apps.accounts.services import NewUser
 from apps.core.actors import Actor
 from apps.lifecycle import services
+from apps.plans.models import Allowance, Feature, Plan, PlanAssignment, PlanVersion
 from apps.tenants import context
 from apps.tenants.models import State, Tenant
 
@@ -40,3 +41,17 @@ def make_member(tenant: Tenant, username: str = "max", role: str = User.Role.MEM
         user.set_password(PASSWORD)
         user.save()
     return user
+
+
+def give_plan_to(tenant: Tenant, key: str = "pro", **limits: int) -> PlanVersion:
+    """Let a tenant hold a plan with these limits, `end_devices` standing for `end-devices`."""
+    plan, _ = Plan.objects.get_or_create(key=key, defaults={"name": key.capitalize(), "price_id": f"price_{key}"})
+    version, _ = PlanVersion.objects.get_or_create(plan=plan, number=3, defaults={"published_at": NOW})
+    for name, limit in limits.items():
+        entity = name.replace("_", "-")
+        Feature.objects.get_or_create(key=entity, defaults={"name": entity.capitalize()})
+        Allowance.objects.get_or_create(version=version, feature_id=entity, defaults={"limit": limit})
+    PlanAssignment.objects.create(
+        tenant=tenant, subscription_id="sub_1", item_id=f"si_{tenant.tenant_id}_{key}", version=version
+    )
+    return version

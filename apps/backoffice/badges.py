@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from apps.audit.models import Alert
 from apps.billing.models import Event
 from apps.plans.models import Subscription
-from apps.tenants.models import Provisioning, State
+from apps.tenants.models import Provisioning, State, Tombstone
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ PROVISIONING = {
     Provisioning.RUNNING: Look("progress_activity", "info"),
     Provisioning.READY: Look("check_circle", "success"),
     Provisioning.FAILED: Look("error", "danger"),
+    Provisioning.DELETING: Look("delete_forever", "danger"),
 }
 OUTCOMES = {
     Subscription.Outcome.BOUND: Look("link", "success"),
@@ -68,9 +69,19 @@ def outcome(value: str) -> SafeString:
     return badge(Subscription.Outcome(value).label, OUTCOMES[Subscription.Outcome(value)])
 
 
-def event(value: str) -> SafeString:
+def event(value: Event) -> SafeString:
     """How far an event of the inbox is."""
-    return badge(Event.State(value).label, EVENTS[Event.State(value)])
+    if value.state == Event.State.PENDING and value.attempts:
+        return badge("Failing", Look("error", "danger"))
+    state = Event.State(value.state)
+    return badge(state.label, EVENTS[state])
+
+
+def tombstone(value: Tombstone) -> SafeString:
+    """Whether a deleted tenant is back."""
+    if value.restored_at:
+        return badge("Restored", Look("restore", "success"))
+    return badge("Deleted", Look("delete", "default"))
 
 
 def alert(value: Alert) -> SafeString:

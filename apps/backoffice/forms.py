@@ -60,6 +60,51 @@ class DescribeForm(forms.Form):
     )
 
 
+class DeleteForm(forms.Form):
+    """Deleting a tenant: why, and that it is really this one."""
+
+    reason = forms.CharField(
+        max_length=1000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Kept with what is left of the tenant, and in the audit.",
+    )
+    tenant_id = forms.CharField(
+        label="Type the tenant’s id",
+        widget=UnfoldAdminTextInputWidget(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+    def __init__(self, *args: Any, tenant_id: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._expected = tenant_id
+
+    def clean_tenant_id(self) -> str:
+        """Only the very id is taken for a yes."""
+        typed: str = self.cleaned_data["tenant_id"]
+        if typed != self._expected:
+            raise forms.ValidationError(f"That is not the tenant’s id. Nothing was deleted; type {self._expected}")
+        return typed
+
+
+class KeepForm(forms.Form):
+    """Keeping a tenant's data."""
+
+    reason = forms.CharField(
+        max_length=Tenant.KEPT_BECAUSE_MAX_LENGTH,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Shown on the tenant’s page here; the tenant does not see it.",
+    )
+
+
+class KeepNoMoreForm(forms.Form):
+    """Letting time decide again."""
+
+    reason = forms.CharField(
+        required=False, widget=UnfoldAdminTextInputWidget, help_text="For the audit; the tenant does not see it."
+    )
+
+
 class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
     """A new operator. They choose their password on a one-time link."""
 

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
 
@@ -16,7 +17,7 @@ from apps.core.errors import TenantryError
 from apps.lifecycle import services as lifecycle
 from apps.tenants import selectors
 from apps.tenants import services as tenants
-from apps.tenants.models import Tenant
+from apps.tenants.models import Provisioning, Tenant
 
 if TYPE_CHECKING:
     from django.contrib.auth.mixins import PermissionRequiredMixin as UnfoldModelAdminViewMixin
@@ -44,6 +45,13 @@ class TenantAction(UnfoldModelAdminViewMixin, FormView):
     @cached_property
     def tenant(self) -> Tenant:
         return get_object_or_404(Tenant, pk=self.kwargs["object_id"])
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Nothing can be done any more to a tenant that is being deleted."""
+        if self.tenant.provisioning == Provisioning.DELETING:
+            messages.error(request, f"{self.tenant} is being deleted. Nothing was changed.")
+            return redirect(self.get_success_url())
+        return super().dispatch(request, *args, **kwargs)
 
     def apply(self, data: dict[str, Any]) -> None:
         """The one call into the domain."""

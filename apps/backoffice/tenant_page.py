@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.conf import settings
 
-from apps.audit.models import Alert, Entry
+from apps.audit.models import Alert
+from apps.backoffice.entries import ShownEntry, latest_about
+from apps.backoffice.tenant_end import End, end_of
+from apps.entitlements import selectors as entitlements
+from apps.entitlements.types import LimitWithTotal
 from apps.lifecycle.provisioning import steps_of
 from apps.plans import selectors as plans
 from apps.plans.models import Allowance, PlanAssignment, Subscription
-from apps.plans.types import EntityLimit, HeldPlan
+from apps.plans.types import HeldPlan
 from apps.tenants import links
 from apps.tenants import selectors as tenants
 from apps.tenants.models import Hold, Tenant
@@ -23,7 +26,6 @@ STEP_NAMES = {
     "entitlements": "Plan and limits",
     "welcome": "Welcome e-mail",
 }
-ENTRIES_SHOWN = 25
 
 
 @dataclass(frozen=True)
@@ -36,27 +38,10 @@ class Step:
 
 @dataclass(frozen=True)
 class ExplainedLimit:
-    """A limit, and what each plan that the tenant holds says about it."""
+    """A limit beside how many there are, and what each plan that the tenant holds says about it."""
 
-    limit: EntityLimit
+    limit: LimitWithTotal
     sources: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Changed:
-    """One value that an audit entry tells of."""
-
-    field: str
-    before: Any
-    after: Any
-
-
-@dataclass(frozen=True)
-class ShownEntry:
-    """An audit entry with its values side by side."""
-
-    entry: Entry
-    changed: tuple[Changed, ...]
 
 
 @dataclass(frozen=True)
@@ -67,6 +52,7 @@ class TenantPage:
     url: str
     dashboard_url: str
     hold: Hold | None
+    end: End
     steps: tuple[Step, ...]
     plans: tuple[HeldPlan, ...]
     limits: tuple[ExplainedLimit, ...]
@@ -84,12 +70,13 @@ def tenant_page(*, tenant: Tenant, now: datetime) -> TenantPage:
         url=links.tenant_url(tenant),
         dashboard_url=dashboard_url(tenant.stripe_customer_id),
         hold=tenants.open_hold(tenant=tenant, now=now),
+        end=end_of(tenant=tenant, now=now),
         steps=_steps(tenant),
         plans=plans.held_plans(tenant),
-        limits=_explained_limits(tenant),
+        limits=_explained_limits(tenant, now),
         subscriptions=subscriptions,
         alerts=tuple(Alert.objects.open().filter(subject__in=subjects)),
-        entries=tuple(shown(entry) for entry in Entry.objects.filter(subject__in=subjects)[:ENTRIES_SHOWN]),
+        entries=latest_about(subjects),
     )
 
 
@@ -108,7 +95,7 @@ def _steps(tenant: Tenant) -> tuple[Step, ...]:
     )
 
 
-def _explained_limits(tenant: Tenant) -> tuple[ExplainedLimit, ...]:
+def _explained_limits(tenant: Tenant, now: datetime) -> tuple[ExplainedLimit, ...]:
     versions = {each.version for each in PlanAssignment.objects.filter(tenant=tenant).select_related("version__plan")}
     said = {
         (allowance.version_id, allowance.feature_id): allowance.limit
@@ -117,16 +104,9 @@ def _explained_limits(tenant: Tenant) -> tuple[ExplainedLimit, ...]:
     ordered = sorted(versions, key=lambda version: version.ref)
     return tuple(
         ExplainedLimit(limit, tuple(_source(version.ref, said.get((version.pk, limit.entity))) for version in ordered))
-        for limit in plans.limits(tenant)
+        for limit in entitlements.limits_with_totals(tenant=tenant, now=now)
     )
 
 
 def _source(ref: str, limit: int | None) -> str:
     return f"{ref}: {'not limited' if limit is None else f'{limit:,}'}"
-
-
-def shown(entry: Entry) -> ShownEntry:
-    """An entry with the values that it changed, before and after."""
-    fields = dict.fromkeys([*entry.before, *entry.after])
-    values = (Changed(name, entry.before.get(name), entry.after.get(name)) for name in fields)
-    return ShownEntry(entry, tuple(each for each in values if each.before != each.after))

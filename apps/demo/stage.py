@@ -29,6 +29,7 @@ from apps.demo import parts
 from apps.demo.errors import CutOff, DemoRefused
 from apps.demo.parts import LOOPBACK, Parts
 from apps.demo.vendor import Vendor
+from apps.entitlements.services import set_totals
 from apps.lifecycle import services, sweeping
 from apps.lifecycle.provisioning import welcome_link
 from apps.lifecycle.selectors import summary
@@ -39,6 +40,13 @@ from config import fresh_database
 
 OPERATOR = "operator"
 ACTOR = Actor.command(name="demo")
+VENDORS_APP = Actor.api_key(name="the vendor's app")
+TOTALS = {
+    "acme": {"applications": 3, "end-devices": 120},
+    "globex": {"applications": 31, "gateways": 9, "end-devices": 4800},
+    "hooli": {"applications": 212, "organizations": 6},
+    "initech": {"applications": 52, "gateways": 4},
+}
 
 
 @contextmanager
@@ -202,6 +210,13 @@ def play(vendor: Vendor, *, clock: Clock) -> None:
     for price_id in prices.values():
         services.manage_price(price_id=price_id, group="recurring", actor=ACTOR, now=clock())
     vendor.subscribe_customers(prices)
+    _report_totals(clock())
+
+
+def _report_totals(now: datetime) -> None:
+    """The vendor's app tells how many of each there are; members are counted by themselves."""
+    for tenant in Tenant.objects.filter(tenant_id__in=TOTALS):
+        set_totals(tenant=tenant, totals=TOTALS[tenant.tenant_id], actor=VENDORS_APP, now=now)
 
 
 def outcome() -> dict[str, Any]:
@@ -225,4 +240,5 @@ def _operator_link() -> str:
 
 def _tenant_link(tenant: Tenant) -> str | None:
     is_open = tenant.provisioning == Provisioning.READY and not tenant.is_closed
-    return welcome_link(tenant) if is_open else None
+    # Whoever tries the demonstration out may have erased its administrator.
+    return welcome_link(tenant) if is_open and tenant.first_administrator else None

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.audit.models import Entry
+from apps.entitlements import selectors as entitlements
+from apps.entitlements.types import LimitWithTotal
 from apps.plans import selectors as plans
-from apps.plans.types import EntityLimit, HeldPlan
+from apps.plans.types import HeldPlan
 from apps.tenants.models import Tenant
 
 
@@ -17,17 +19,22 @@ class PlanPage:
     host: str
     since: datetime | None
     plans: tuple[HeldPlan, ...]
-    limits: tuple[EntityLimit, ...]
+    limits: tuple[LimitWithTotal, ...]
+
+    @property
+    def has_untold(self) -> bool:
+        """Whether nobody tells how many there are of something."""
+        return any(each.total is None for each in self.limits)
 
 
-def plan_page(*, tenant: Tenant, host: str) -> PlanPage:
-    """What a tenant holds now, and what that limits."""
+def plan_page(*, tenant: Tenant, host: str, now: datetime) -> PlanPage:
+    """What a tenant holds now, what that limits, and how much of it there is."""
     return PlanPage(
         tenant=tenant,
         host=host,
         since=_in_state_since(tenant),
         plans=plans.held_plans(tenant),
-        limits=plans.limits(tenant),
+        limits=entitlements.limits_with_totals(tenant=tenant, now=now),
     )
 
 

@@ -6,4 +6,7 @@ from apps.portal import views
 
 app_name = "portal"
 
-urlpatterns = [path("", views.settings, name="settings")]
+urlpatterns = [
+    path("", views.settings, name="settings"),
+    path("my-data/", views.my_data, name="my_data"),
+]

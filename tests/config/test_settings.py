@@ -74,6 +74,8 @@ def test_a_missing_variable_is_named(name: str, refusal: Refusal) -> None:
         ("STRIPE_SECRET_KEY", "pk_live_" + "0" * 24),
         ("STRIPE_API_BASE", "api.stripe.com"),
         ("STRIPE_API_BASE", "https://evil.example"),
+        ("STRIPE_REQUESTS_PER_SECOND", "many"),
+        ("STRIPE_TOTAL_PER_SECOND", "-1"),
         ("TENANTRY_PUBLIC_URL", "billing.example.com"),
         ("TENANTRY_PUBLIC_URL", "http://billing.example.com"),
         ("TENANTRY_PAST_DUE_DAYS", "three weeks"),
@@ -98,3 +100,40 @@ def test_every_variable_is_documented() -> None:
     read = set(re.findall(r'(?:environment|env)\.\w+\(\s*"([A-Z][A-Z_]+)"', code))
     assert read
     assert {name for name in read if f"`{name}`" not in text} == set()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"TENANTRY_RETENTION_DAYS": "soon"}, "TENANTRY_RETENTION_DAYS is 'soon'"),
+        ({"TENANTRY_RETENTION_NOTICES": "30,soon"}, "TENANTRY_RETENTION_NOTICES is '30,soon'"),
+        ({"TENANTRY_RETENTION_NOTICES": "0"}, "TENANTRY_RETENTION_NOTICES is '0'"),
+        (
+            {"TENANTRY_RETENTION_DAYS": "14", "TENANTRY_RETENTION_NOTICES": "30"},
+            "begins 30 days before the deletion, which is longer than TENANTRY_RETENTION_DAYS (14)",
+        ),
+        ({"TENANTRY_EXPORT_DIR": "exports"}, "TENANTRY_EXPORT_DIR is 'exports'"),
+    ],
+)
+def test_how_long_data_is_kept(refusal: Refusal, changes: dict[str, str | None], why: str) -> None:
+    assert why in refusal(changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rates"),
+    [
+        ({}, (25, 100)),
+        ({"STRIPE_SECRET_KEY": "sk_test_" + "0" * 24}, (25, 25)),
+        ({"STRIPE_SECRET_KEY": "sk_test_" + "0" * 24, "STRIPE_API_BASE": "http://127.0.0.1:12111"}, (0, 0)),
+        ({"STRIPE_REQUESTS_PER_SECOND": "10", "STRIPE_TOTAL_PER_SECOND": "0"}, (10, 0)),
+    ],
+    ids=["live", "test", "stand-in", "as given"],
+)
+def test_how_fast_stripe_is_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, str], rates: tuple[int, int]
+) -> None:
+    for name, value in {**PRODUCTION, "TENANTRY_HOME": str(tmp_path), **changes}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delitem(sys.modules, "config.settings.base", raising=False)
+    found = runpy.run_module("config.settings.production")
+    assert (found["STRIPE_REQUESTS_PER_SECOND"], found["STRIPE_TOTAL_PER_SECOND"]) == rates

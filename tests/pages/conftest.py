@@ -7,9 +7,9 @@ import pytest
 from django.test import Client
 
 from apps.accounts.models import User
-from apps.plans.models import Allowance, Feature, Plan, PlanAssignment, PlanVersion
+from apps.plans.models import PlanVersion
 from apps.tenants.models import Tenant
-from tests.factories import NOW, PASSWORD, make_member, make_operator, make_tenant
+from tests.factories import PASSWORD, give_plan_to, make_member, make_operator, make_tenant
 
 
 @pytest.fixture
@@ -60,17 +60,4 @@ def member_at(at: Callable[[Tenant], Client]) -> Callable[..., Client]:
 @pytest.fixture
 def give_plan(db: None) -> Callable[..., PlanVersion]:
     """Let a tenant hold a plan with these limits."""
-
-    def give(tenant: Tenant, key: str = "pro", **limits: int) -> PlanVersion:
-        plan, _ = Plan.objects.get_or_create(key=key, defaults={"name": key.capitalize(), "price_id": f"price_{key}"})
-        version, _ = PlanVersion.objects.get_or_create(plan=plan, number=3, defaults={"published_at": NOW})
-        for name, limit in limits.items():
-            entity = name.replace("_", "-")
-            Feature.objects.get_or_create(key=entity, defaults={"name": entity.capitalize()})
-            Allowance.objects.get_or_create(version=version, feature_id=entity, defaults={"limit": limit})
-        PlanAssignment.objects.create(
-            tenant=tenant, subscription_id="sub_1", item_id=f"si_{tenant.tenant_id}_{key}", version=version
-        )
-        return version
-
-    return give
+    return give_plan_to

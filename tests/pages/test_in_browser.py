@@ -1,6 +1,8 @@
 """The ways that matter most, in a real browser: nothing may be refused by the content security policy."""
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +16,7 @@ from apps.accounts.tokens import welcome_path
 from apps.plans.models import PlanVersion
 from apps.tenants import context
 from apps.tenants.models import Tenant
-from tests.factories import PASSWORD, make_operator, make_tenant
+from tests.factories import PASSWORD, make_member, make_operator, make_tenant
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -157,4 +159,27 @@ def test_the_operators_lists_open_without_a_complaint(
         page.goto(f"http://localhost:{port}/operator/{path}/")
         assert overflow(page) <= 0, path
 
+    assert complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_a_member_downloads_their_data(
+    open_page: Callable[..., Page], complaints: list[str], port: int, width: int
+) -> None:
+    make_member(make_tenant("acme"))
+    page = open_page(viewport={"width": width, "height": 740}, java_script_enabled=False)
+    page.goto(f"http://acme.localhost:{port}/settings/")
+    page.get_by_label("Username or e-mail address").fill("max")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+    page.get_by_role("link", name="My data").click()
+    assert overflow(page) <= 0
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download my data").click()
+
+    assert re.fullmatch(r"acme-my-data-\d{4}-\d\d-\d\d\.json", download.value.suggested_filename)
+    document = json.loads(download.value.path().read_text())
+    assert document["sections"]["account"]["data"]["email"] == "max@acme.example"
+    expect(page.get_by_role("heading", name="My data")).to_be_visible()
     assert complaints == []

@@ -34,6 +34,7 @@ urlconf = "config.urls.public"
 
 LISTS = [
     "tenants_tenant",
+    "tenants_tombstone",
     "plans_subscription",
     "billing_event",
     "audit_alert",

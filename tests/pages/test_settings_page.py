@@ -4,9 +4,12 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.audit import services as audit
+from apps.entitlements.services import set_totals
 from apps.plans.models import PlanVersion
 from apps.tenants.models import State, Tenant
 from apps.tenants.services import move_state
@@ -16,8 +19,9 @@ pytestmark = pytest.mark.django_db
 
 
 def shown_limits(page: str) -> dict[str, str]:
-    """The table of limits, as text."""
-    rows = re.findall(r'<th scope="row">(.*?)</th>\s*<td class="number">(.*?)</td>', page, re.DOTALL)
+    """The table of limits, as a person sees it."""
+    page = re.sub(r'<span class="unseen">.*?</span>', "", page)
+    rows = re.findall(r'<th scope="row">(.*?)(?: <span.*?)?</th>\s*<td class="number">(.*?)</td>', page, re.DOTALL)
     return {name: " ".join(re.sub(r"<[^>]+>", "", limit).split()) for name, limit in rows}
 
 
@@ -38,13 +42,13 @@ def test_every_member_sees_plan_and_limits(
 
     assert "plan:pro@3" in page
     assert shown_limits(page) == {
-        "Applications": "25",
-        "Clients": "0 – none can be created",
-        "End devices": "12,500",
-        "Gateways": "Unlimited",
-        "Organizations": "Unlimited",
-        "Users": "Unlimited",
-        "Seats": "4",
+        "Applications": "– of 25",
+        "Clients": "– of 0 none can be created",
+        "End devices": "– of 12,500",
+        "Gateways": "– · unlimited",
+        "Organizations": "– · unlimited",
+        "Users": "2 · unlimited",
+        "Seats": "– of 4",
     }
 
 
@@ -58,14 +62,65 @@ def test_of_two_plans_both_are_named_and_the_larger_limit_is_shown(
 
     assert "plan:pro@3" in page
     assert "plan:extra@3" in page
-    assert shown_limits(page)["Applications"] == "40"
+    assert shown_limits(page)["Applications"] == "– of 40"
 
 
 def test_a_tenant_without_a_plan_is_told_so(acme: Tenant, member_at: Callable[..., Client]) -> None:
     page = member_at(acme).get("/settings/").content.decode()
 
     assert "No plan" in page
-    assert set(shown_limits(page).values()) == {"Unlimited"}
+    assert set(shown_limits(page).values()) == {"– · unlimited", "2 · unlimited"}
+
+
+def test_each_limit_says_how_many_there_are(
+    acme: Tenant, member_at: Callable[..., Client], give_plan: Callable[..., PlanVersion]
+) -> None:
+    give_plan(acme, "pro", applications=5, clients=2, end_devices=1000, gateways=0, users=3)
+    tell(acme, applications=3, clients=2, end_devices=1204, gateways=0, projects=7)
+
+    page = member_at(acme).get("/settings/").content.decode()
+
+    assert shown_limits(page) == {
+        "Applications": "3 of 5",
+        "Clients": "2 of 2 limit reached",
+        "End devices": "1,204 of 1,000 204 over the limit",
+        "Gateways": "0 of 0 none can be created",
+        "Organizations": "– · unlimited",
+        "Users": "2 of 3",
+        "Projects": "7 · unlimited",
+    }
+    assert [
+        tuple(each) for each in re.findall(r'<meter .*?max="(\d+)" value="(\d+)".*?aria-valuetext="(.*?)"', page)
+    ] == [
+        ("5", "3", "3 of 5"),
+        ("2", "2", "2 of 2"),
+        ("1000", "1204", "1,204 of 1,000, 204 over the limit"),
+        ("3", "2", "2 of 3"),
+    ]
+
+
+def test_more_entities_cost_no_more_queries(
+    acme: Tenant, member_at: Callable[..., Client], give_plan: Callable[..., PlanVersion]
+) -> None:
+    client = member_at(acme)
+    give_plan(acme, "pro", clients=5)
+    client.get("/settings/")
+    with CaptureQueriesContext(connection) as few:
+        client.get("/settings/")
+    names = [f"thing_{number}" for number in range(9)]
+    give_plan(acme, "extra", **dict.fromkeys(names, 5), clients=5)
+    give_plan(acme, "more", **dict.fromkeys(names, 5))
+    tell(acme, **dict.fromkeys(names, 3))
+    with CaptureQueriesContext(connection) as many:
+        page = client.get("/settings/").content.decode()
+
+    assert [shown_limits(page)[f"Thing {number}"] for number in range(9)] == ["3 · unlimited"] * 9
+    assert len(many) == len(few)
+
+
+def tell(tenant: Tenant, **totals: int) -> None:
+    told = {name.replace("_", "-"): total for name, total in totals.items()}
+    set_totals(tenant=tenant, totals=told, actor=SOMEBODY, now=NOW)
 
 
 def test_the_state_is_a_word_with_its_reason_and_date(acme: Tenant, member_at: Callable[..., Client]) -> None:

@@ -1,5 +1,5 @@
 """The operator's lists and pages, one module per noun."""
 
-from apps.backoffice.admin import alerts, audit, events, operators, plans, prices, subscriptions, tenants
+from apps.backoffice.admin import alerts, audit, events, operators, plans, prices, subscriptions, tenants, tombstones
 
-__all__ = ["alerts", "audit", "events", "operators", "plans", "prices", "subscriptions", "tenants"]
+__all__ = ["alerts", "audit", "events", "operators", "plans", "prices", "subscriptions", "tenants", "tombstones"]

@@ -3,27 +3,47 @@
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from apps.backoffice import badges
+from apps.backoffice import badges, overview
 from apps.backoffice.base import OperatorModelAdmin
+from apps.backoffice.end_actions import END_ACTIONS
 from apps.backoffice.site import site
 from apps.backoffice.tenant_actions import TENANT_ACTIONS
 from apps.backoffice.tenant_page import tenant_page
 from apps.core import clock
-from apps.tenants.models import Tenant
+from apps.tenants.models import Tenant, Tombstone
+
+
+class ByEnd(admin.SimpleListFilter):
+    """Tenants by what time is going to do to their data."""
+
+    title = "end"
+    parameter_name = "end"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        days = overview.SOON.days
+        return [("soon", f"Deleted within {days} days"), ("planned", "Deletion planned"), ("kept", "Kept")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> QuerySet[Tenant]:
+        if self.value() == "soon":
+            return queryset.filter(delete_at__lte=clock.now() + overview.SOON)
+        if self.value() == "planned":
+            return queryset.exclude(delete_at=None)
+        return queryset.exclude(kept_because="") if self.value() == "kept" else queryset
 
 
 @admin.register(Tenant, site=site)
 class TenantAdmin(OperatorModelAdmin):
     list_display = ("tenant_id", "shown_name", "shown_state", "shown_provisioning", "plans", "customer", "created_at")
-    list_filter = ("state", "provisioning")
+    list_filter = ("state", "provisioning", ByEnd)
     search_fields = ("tenant_id", "name", "stripe_customer_id")
     search_help_text = "Id, name or Stripe customer"
     empty_title = "No tenant yet"
@@ -44,7 +64,7 @@ class TenantAdmin(OperatorModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         actions = [
             path(f"<uuid:object_id>/{name}/", self._wrapped(view), name=f"tenant_{name}")
-            for name, view in TENANT_ACTIONS.items()
+            for name, view in (TENANT_ACTIONS | END_ACTIONS).items()
         ]
         return [*actions, *super().get_urls()]
 
@@ -56,7 +76,7 @@ class TenantAdmin(OperatorModelAdmin):
     ) -> HttpResponse:
         tenant = self.get_object(request, object_id)
         if tenant is None:
-            raise Http404
+            return self._what_is_left(object_id)
         if not self.has_view_permission(request, tenant):
             raise PermissionDenied
         context = {
@@ -70,15 +90,25 @@ class TenantAdmin(OperatorModelAdmin):
         }
         return TemplateResponse(request, "backoffice/tenant.html", context)
 
+    def _what_is_left(self, object_id: str) -> HttpResponse:
+        """Whoever watches a tenant being deleted is led to its tombstone."""
+        try:
+            left = Tombstone.objects.standing().get(tenant_uuid=object_id)
+        except (Tombstone.DoesNotExist, ValidationError) as error:
+            raise Http404 from error
+        return redirect("admin:tenants_tombstone_change", left.pk)
+
     @admin.display(description="Name", ordering="name", empty_value="–")
     def shown_name(self, tenant: Tenant) -> str | None:
         return tenant.name or None
 
     @admin.display(description="State", ordering="state")
     def shown_state(self, tenant: Tenant) -> SafeString:
-        if not tenant.state_description:
-            return badges.state(tenant.state)
-        return format_html('{} <span class="op-why">{}</span>', badges.state(tenant.state), tenant.state_description)
+        whys = [tenant.state_description] if tenant.state_description else []
+        if tenant.delete_at:
+            whys.append(f"Its data is deleted on {tenant.delete_at:%-d %B %Y}.")
+        lines = format_html_join("", ' <span class="op-why">{}</span>', ((why,) for why in whys))
+        return format_html('<span class="op-cell">{}{}</span>', badges.state(tenant.state), lines)
 
     @admin.display(description="Provisioning", ordering="provisioning")
     def shown_provisioning(self, tenant: Tenant) -> SafeString:

@@ -1,5 +1,6 @@
 """How the operator's pages write statuses and money."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from django import template
@@ -16,6 +17,19 @@ register.filter("state_badge", badges.state)
 register.filter("provisioning_badge", badges.provisioning)
 register.filter("outcome_badge", badges.outcome)
 register.filter("admin_urlquote", quote)
+
+
+@register.filter
+def is_moment(value: object) -> bool:
+    """Whether a value of the audit is a moment."""
+    return isinstance(value, datetime)
+
+
+@register.filter
+def is_number(value: object) -> bool:
+    """Whether a value is a whole number, which neither True nor False is."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
 
 # Currencies whose amounts Stripe gives in whole units, or in thousandths.
 WITHOUT_DECIMALS = "bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf"

@@ -71,7 +71,9 @@ class Command(TenantryCommand):
 
     def _tell_addresses(self, outcome: dict[str, Any]) -> None:
         for tenant in outcome["tenants"]:
-            told = f"sign in once: {tenant['sign_in_link']}" if tenant["sign_in_link"] else f"closed: {tenant['url']}"
+            why_not = "closed" if tenant["admin"] else "administrator erased"
+            link = tenant["sign_in_link"]
+            told = f"sign in once: {link}" if link else f"{why_not}: {tenant['url']}"
             self.say(f"  {tenant['tenant_id']:<12} {told}")
         operator = outcome["operator"]
         self.say(
