@@ -6,6 +6,7 @@ from apps.accounts.models import User
 from apps.accounts.services import NewUser
 from apps.core.actors import Actor
 from apps.lifecycle import services
+from apps.plans.metadata import entity_name
 from apps.plans.models import Allowance, Feature, Plan, PlanAssignment, PlanVersion
 from apps.tenants import context
 from apps.tenants.models import State, Tenant
@@ -49,9 +50,9 @@ def give_plan_to(tenant: Tenant, key: str = "pro", **limits: int) -> PlanVersion
     version, _ = PlanVersion.objects.get_or_create(plan=plan, number=3, defaults={"published_at": NOW})
     for name, limit in limits.items():
         entity = name.replace("_", "-")
-        Feature.objects.get_or_create(key=entity, defaults={"name": entity.capitalize()})
+        Feature.objects.get_or_create(key=entity, defaults={"name": entity_name(entity), "unlimited_when_absent": True})
         Allowance.objects.get_or_create(version=version, feature_id=entity, defaults={"limit": limit})
     PlanAssignment.objects.create(
-        tenant=tenant, subscription_id="sub_1", item_id=f"si_{tenant.tenant_id}_{key}", version=version
+        tenant=tenant, subscription_id="sub_1", item_id=f"si_{tenant.tenant_id}_{key}", version=version, valid_from=NOW
     )
     return version

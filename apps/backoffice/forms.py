@@ -1,17 +1,21 @@
 """The operator's small forms, in unfold's clothes."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 from django import forms
 from unfold.widgets import (
     INPUT_CLASSES,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
 from apps.accounts.models import User
+from apps.plans.models import Override
+from apps.plans.resolution import Grantable
 from apps.tenants.models import Hold, Tenant
 
 
@@ -58,6 +62,51 @@ class DescribeForm(forms.Form):
     description = forms.CharField(
         required=False, max_length=Tenant.DESCRIPTION_MAX_LENGTH, widget=UnfoldAdminTextareaWidget
     )
+
+
+class OverrideForm(forms.Form):
+    """Another limit or value for one tenant."""
+
+    feature = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+    allowed = forms.CharField(
+        max_length=10_000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="A whole number or unlimited; on or off for a switch; JSON for a configuration.",
+    )
+    reason = forms.CharField(
+        max_length=1000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Shown on the tenant’s page here; the tenant does not see it.",
+    )
+    until = forms.DateTimeField(
+        label="Until (UTC)",
+        required=False,
+        widget=forms.DateTimeInput(
+            format="%Y-%m-%dT%H:%M:%S", attrs={"type": "datetime-local", "step": "1", "class": " ".join(INPUT_CLASSES)}
+        ),
+        help_text="Empty: until somebody ends it. From this moment on the plans decide again.",
+    )
+
+    def __init__(self, *args: Any, features: Iterable[Grantable], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _choices(self, [(each.key, f"{each.name} ({each.kind})") for each in features])
+
+
+class EndOverrideForm(forms.Form):
+    """Letting the plans decide again."""
+
+    feature = forms.ChoiceField(widget=UnfoldAdminSelectWidget)
+    reason = forms.CharField(
+        max_length=1000, widget=UnfoldAdminTextInputWidget, help_text="For the audit; the tenant does not see it."
+    )
+
+    def __init__(self, *args: Any, overrides: Iterable[Override], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _choices(self, [(each.feature_id, f"{each.feature_id}: {each.reason}") for each in overrides])
+
+
+def _choices(form: forms.Form, choices: list[tuple[str, str]]) -> None:
+    cast("forms.ChoiceField", form.fields["feature"]).choices = choices
 
 
 class DeleteForm(forms.Form):

@@ -13,8 +13,10 @@ from apps.entitlements import selectors as entitlements
 from apps.entitlements.types import LimitWithTotal
 from apps.lifecycle.provisioning import steps_of
 from apps.plans import selectors as plans
-from apps.plans.models import Allowance, PlanAssignment, Subscription
-from apps.plans.types import HeldPlan
+from apps.plans.models import Subscription
+from apps.plans.resolution import Entitlement
+from apps.plans.terms import Kind
+from apps.plans.types import HeldPlan, Holding
 from apps.tenants import links
 from apps.tenants import selectors as tenants
 from apps.tenants.models import Hold, Tenant
@@ -38,10 +40,10 @@ class Step:
 
 @dataclass(frozen=True)
 class ExplainedLimit:
-    """A limit beside how many there are, and what each plan that the tenant holds says about it."""
+    """A limit beside how many there are, and why it is that; `entitlement` None: nothing can limit it."""
 
     limit: LimitWithTotal
-    sources: tuple[str, ...]
+    entitlement: Entitlement | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class TenantPage:
     steps: tuple[Step, ...]
     plans: tuple[HeldPlan, ...]
     limits: tuple[ExplainedLimit, ...]
+    further: tuple[Entitlement, ...]
     subscriptions: Sequence[Subscription]
     alerts: Sequence[Alert]
     entries: tuple[ShownEntry, ...]
@@ -64,6 +67,7 @@ class TenantPage:
 def tenant_page(*, tenant: Tenant, now: datetime) -> TenantPage:
     """Gather the page of one tenant."""
     subscriptions = tuple(tenant.subscriptions.all())
+    held = plans.holdings([tenant], now=now)[tenant.pk]
     subjects = [tenant.subject, *(f"subscription:{each.stripe_id}" for each in subscriptions)]
     return TenantPage(
         tenant=tenant,
@@ -72,8 +76,9 @@ def tenant_page(*, tenant: Tenant, now: datetime) -> TenantPage:
         hold=tenants.open_hold(tenant=tenant, now=now),
         end=end_of(tenant=tenant, now=now),
         steps=_steps(tenant),
-        plans=plans.held_plans(tenant),
-        limits=_explained_limits(tenant, now),
+        plans=held.plans,
+        limits=_explained_limits(tenant, held, now),
+        further=_further(held),
         subscriptions=subscriptions,
         alerts=tuple(Alert.objects.open().filter(subject__in=subjects)),
         entries=latest_about(subjects),
@@ -95,18 +100,14 @@ def _steps(tenant: Tenant) -> tuple[Step, ...]:
     )
 
 
-def _explained_limits(tenant: Tenant, now: datetime) -> tuple[ExplainedLimit, ...]:
-    versions = {each.version for each in PlanAssignment.objects.filter(tenant=tenant).select_related("version__plan")}
-    said = {
-        (allowance.version_id, allowance.feature_id): allowance.limit
-        for allowance in Allowance.objects.filter(version__in=versions)
-    }
-    ordered = sorted(versions, key=lambda version: version.ref)
+def _explained_limits(tenant: Tenant, held: Holding, now: datetime) -> tuple[ExplainedLimit, ...]:
     return tuple(
-        ExplainedLimit(limit, tuple(_source(version.ref, said.get((version.pk, limit.entity))) for version in ordered))
+        ExplainedLimit(limit, held.entitlements.get(limit.entity))
         for limit in entitlements.limits_with_totals(tenant=tenant, now=now)
     )
 
 
-def _source(ref: str, limit: int | None) -> str:
-    return f"{ref}: {'not limited' if limit is None else f'{limit:,}'}"
+def _further(held: Holding) -> tuple[Entitlement, ...]:
+    """What is no limit on how many there are, where any source says something about it."""
+    others = [each for each in held.entitlements.values() if each.kind != Kind.COUNT]
+    return tuple(each for each in others if any(considered.says != "nothing" for considered in each.trace))

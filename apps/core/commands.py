@@ -2,11 +2,14 @@
 
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import ProgrammingError
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from psycopg import errors
 from rich.console import Console
 
@@ -74,3 +77,20 @@ class TenantryCommand(BaseCommand):
         """Tell a person something; silent with `--json`."""
         if not self.as_json:
             self.stdout.write(text)
+
+
+def moment(text: str | None, *, option: str) -> datetime | None:
+    """The time that an option was given, in UTC where it names no zone; None when it was not given.
+
+    Raises:
+        CommandError: when that is no time.
+    """
+    if text is None:
+        return None
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    if found is None:
+        raise CommandError(f"{option} is {text!r}, but must be a time such as 2026-12-31T12:00:00Z.")
+    return found if timezone.is_aware(found) else timezone.make_aware(found)

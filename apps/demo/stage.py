@@ -219,18 +219,18 @@ def _report_totals(now: datetime) -> None:
         set_totals(tenant=tenant, totals=TOTALS[tenant.tenant_id], actor=VENDORS_APP, now=now)
 
 
-def outcome() -> dict[str, Any]:
+def outcome(*, now: datetime) -> dict[str, Any]:
     """What came of it, as JSON: the tenants with one-time links, and how to sign in as the operator."""
     return {
         "operator": {"url": links.public_url("/operator/"), "username": OPERATOR, "sign_in_link": _operator_link()},
-        "tenants": [_shown(tenant) for tenant in Tenant.objects.all()],
+        "tenants": [_shown(tenant, now) for tenant in Tenant.objects.all()],
         "stripe": {"stand_in": True, "url": settings.STRIPE_API_BASE},
         "database": {"embedded": True, "folder": settings.DATABASES["default"]["HOST"]},
     }
 
 
-def _shown(tenant: Tenant) -> dict[str, Any]:
-    return {**summary(tenant), "url": links.tenant_url(tenant), "sign_in_link": _tenant_link(tenant)}
+def _shown(tenant: Tenant, now: datetime) -> dict[str, Any]:
+    return {**summary(tenant, now=now), "url": links.tenant_url(tenant), "sign_in_link": _tenant_link(tenant)}
 
 
 def _operator_link() -> str:

@@ -10,7 +10,11 @@ from apps.entitlements.errors import UnknownEntity
 from apps.entitlements.registry import counted_entities
 from apps.entitlements.types import EntityTotal, LimitWithTotal, Source
 from apps.plans import selectors as plans
+from apps.plans.metadata import entity_name
 from apps.plans.models import Feature
+from apps.plans.resolution import Entitlement
+from apps.plans.terms import Kind
+from apps.plans.types import Holding
 from apps.tenants.models import Tenant
 from apps.usage import selectors as usage
 from apps.usage.models import ReportedTotal
@@ -42,7 +46,7 @@ def _totals(counted: Mapping[str, int], reported: Mapping[str, ReportedTotal], n
 def _total(
     entity: str, counted: Mapping[str, int], reported: Mapping[str, ReportedTotal], now: datetime
 ) -> EntityTotal:
-    name = plans.entity_name(entity)
+    name = entity_name(entity)
     if entity in counted:
         return EntityTotal(entity, name, counted[entity], Source.COUNTED, as_of=now)
     told = reported.get(entity)
@@ -54,13 +58,35 @@ def _total(
 def limits_with_totals(*, tenant: Tenant, now: datetime) -> tuple[LimitWithTotal, ...]:
     """The tenant's limits, each beside how many there are; then what is not limited but counted or reported."""
     totals = {each.entity: each for each in registry_totals(tenant=tenant, now=now)}
-    limits = {each.entity: each for each in plans.limits(tenant)}
+    holding = plans.holdings([tenant], now=now)[tenant.pk]
+    limits = {each.entity: each for each in holding.limits}
     limited = [
         LimitWithTotal(each.limit, totals.get(each.entity) or EntityTotal(each.entity, each.name))
         for each in limits.values()
     ]
     further = [each for each in totals.values() if each.entity not in limits and each.total is not None]
-    return (*limited, *(LimitWithTotal(None, each) for each in further))
+    return (*limited, *(LimitWithTotal(_limit_of(each.entity, holding), each) for each in further))
+
+
+def _limit_of(entity: str, holding: Holding) -> int | None:
+    """What is counted without being a feature, nothing limits."""
+    entitlement = holding.entitlements.get(entity)
+    return entitlement.most if entitlement and entitlement.kind == Kind.COUNT else None
+
+
+def explain(
+    *, tenant: Tenant, feature: str | None = None, at: datetime | None = None, now: datetime
+) -> tuple[Entitlement, ...]:
+    """What a tenant is entitled to, each with the trace of every source that had a say; of all features, or of one.
+
+    `at`: as it was at that moment, by what was held, published and overridden then; or as it
+    will be, should nothing change but what ends by itself.
+
+    Raises:
+        UnknownFeature: when there is no such feature.
+    """
+    found = plans.entitlements(tenant, now=now) if at is None else plans.entitlements_at(tenant, moment=at)
+    return (found[plans.feature(feature).key],) if feature is not None else tuple(found.values())
 
 
 def refuse_unknown(*, tenant: Tenant, entities: Sequence[str]) -> None:

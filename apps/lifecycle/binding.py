@@ -229,7 +229,7 @@ def _adopt(case: Situation, subscription: Subscription, tenant: Tenant) -> Tenan
 
 def _take_over(case: Situation, subscription: Subscription, tenant: Tenant) -> Tenant:
     former_customer = tenant.stripe_customer_id
-    plan_services.release_subscriptions(tenant=tenant)
+    plan_services.release_subscriptions(tenant=tenant, now=case.now)
     tenant_services.transfer_claim(
         tenant=tenant,
         claim=_as_claim(subscription),

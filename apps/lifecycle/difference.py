@@ -217,7 +217,7 @@ def _assigned(tenant: Tenant, judged: Verdict) -> tuple[Assigned, ...] | None:
 
 
 def _held(tenant: Tenant) -> Iterable[PlanAssignment]:
-    return PlanAssignment.objects.filter(tenant=tenant).select_related("version__plan")
+    return PlanAssignment.objects.present().filter(tenant=tenant).select_related("version__plan")
 
 
 def _field_changes(tenant: Tenant, judged: Verdict, described: Mapping[str, str]) -> list[Change]:

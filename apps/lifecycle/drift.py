@@ -131,6 +131,7 @@ def _published(price_ids: set[str]) -> dict[str, dict[str, Any]]:
         f"plan:{version.plan.key}": {
             "name": version.plan.name,
             "version": version.ref,
+            "add_on": version.add_on,
             "limits": dict(version.allowances.values_list("feature", "limit")),
         }
         for version in plans.newest_versions(price_ids).values()

@@ -136,7 +136,7 @@ def _export_and_bury(
         # One may have come alive while the file was written.
         _refuse_subscribed(tenant)
     customers = set(Binding.objects.filter(tenant=tenant).values_list("customer_id", flat=True))
-    plans.release_subscriptions(tenant=tenant)
+    plans.release_subscriptions(tenant=tenant, now=clock())
     buried = burial.bury(tenant=tenant, export=written, reason=reason, actor=actor, now=clock())
     for customer_id in sorted(customers):
         enqueue("lifecycle.rebind_customer", lock=f"customer:{customer_id}", customer_id=customer_id)

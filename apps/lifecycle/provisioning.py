@@ -17,7 +17,6 @@ from apps.audit.services import Cause
 from apps.core.actors import Actor
 from apps.core.locks import advisory_lock
 from apps.lifecycle.errors import NoFirstAdministrator, NothingGranted
-from apps.plans import selectors as plans
 from apps.plans.models import PlanAssignment
 from apps.tenants import context, links, schema
 from apps.tenants import services as tenants
@@ -91,11 +90,8 @@ def _make_administrator(tenant: Tenant) -> None:
 
 def _check_entitlements(tenant: Tenant) -> None:
     """A tenant of a paying customer must hold a plan before anybody is let in: no plan limits nothing."""
-    if tenant.stripe_customer_id and not PlanAssignment.objects.filter(tenant=tenant).exists():
+    if tenant.stripe_customer_id and not PlanAssignment.objects.present().filter(tenant=tenant).exists():
         raise NothingGranted(f"Tenant {tenant.tenant_id!r} has a Stripe customer but holds no plan yet.")
-    log.info(
-        "limits in force", tenant=tenant.tenant_id, limits={each.entity: each.limit for each in plans.limits(tenant)}
-    )
 
 
 STEPS: dict[str, Callable[[Tenant], None]] = {

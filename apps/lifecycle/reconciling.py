@@ -63,21 +63,22 @@ def _plan_deletion(found: Difference, *, actor: Actor, now: datetime) -> None:
 
 def _hold_plans(found: Difference, *, actor: Actor, now: datetime) -> None:
     tenant = found.tenant
-    before = _limits_shown(tenant)
-    plan_services.assign_plans(tenant=tenant, assigned=found.assigned or ())
+    before = _limits_shown(tenant, now)
+    plan_services.assign_plans(tenant=tenant, assigned=found.assigned or (), now=now)
     audit.record(
         actor=actor,
         action="tenant.plans_changed",
         subject=tenant.subject,
         now=now,
         before=before,
-        after=_limits_shown(tenant),
+        after=_limits_shown(tenant, now),
     )
 
 
-def _limits_shown(tenant: Tenant) -> dict[str, str]:
-    held = sorted({plan.ref for plan in plans.held_plans(tenant)})
-    limits = {each.entity: each.limit for each in plans.limits(tenant)}
+def _limits_shown(tenant: Tenant, now: datetime) -> dict[str, str]:
+    holding = plans.holdings([tenant], now=now)[tenant.pk]
+    held = sorted({plan.ref for plan in holding.plans})
+    limits = {each.entity: each.limit for each in holding.limits}
     return {"plans": ", ".join(held) or "none", "limits": limits_in_words(limits) if held else "none"}
 
 

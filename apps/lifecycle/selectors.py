@@ -1,6 +1,7 @@
 """A tenant as commands and pages show it."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from apps.lifecycle.difference import Difference
@@ -12,14 +13,14 @@ from apps.tenants.models import Domain, Tenant
 from apps.tenants.services import first_administrator
 
 
-def summary(tenant: Tenant) -> dict[str, Any]:
+def summary(tenant: Tenant, *, now: datetime) -> dict[str, Any]:
     """One tenant as JSON. `plan` is null without one, a limit null where it is unlimited."""
-    return summaries([tenant])[0]
+    return summaries([tenant], now=now)[0]
 
 
-def summaries(tenants: Sequence[Tenant]) -> list[dict[str, Any]]:
+def summaries(tenants: Sequence[Tenant], *, now: datetime) -> list[dict[str, Any]]:
     """Tenants as JSON; the same number of queries for one and for a thousand."""
-    held = plans.holdings(tenants)
+    held = plans.holdings(tenants, now=now)
     hosts = dict(Domain.objects.filter(tenant__in=tenants, is_primary=True).values_list("tenant_id", "domain"))
     return [_summary(tenant, held[tenant.pk], hosts.get(tenant.pk, "")) for tenant in tenants]
 

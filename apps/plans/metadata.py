@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 LIMIT_PREFIX = "max-"
+# Not The Things Stack's: `true` on a price makes what it limits an addition to the tenant's plan.
+ADD_ON_KEY = "tenantry-add-on"
 # The Things Stack's own six; any further `max-<entity>` is an entity of the vendor's app.
 STANDARD_ENTITIES = ("applications", "clients", "end-devices", "gateways", "organizations", "users")
 MAX_LIMIT = 2**63 - 1
@@ -18,7 +20,7 @@ LIMIT_GRAMMAR = re.compile(r"[0-9]{1,19}")
 
 @dataclass(frozen=True)
 class LimitProblem:
-    """A `max-*` entry that is not a limit."""
+    """A `max-*` entry that is not a limit, or another that cannot be read."""
 
     key: str
     value: str
@@ -27,10 +29,11 @@ class LimitProblem:
 
 @dataclass(frozen=True)
 class PriceLimits:
-    """The limits of a price's metadata. An entity that is absent is unlimited."""
+    """The limits of a price's metadata. An entity that is absent is unlimited; an add-on adds none of it."""
 
     limits: Mapping[str, int]
     problems: tuple[LimitProblem, ...] = ()
+    add_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,10 @@ def read_price_limits(metadata: Mapping[str, str]) -> PriceLimits:
     for key in sorted(metadata):
         if key.startswith(LIMIT_PREFIX):
             _read_limit(reading, key, metadata[key])
-    return PriceLimits(limits=reading.limits, problems=tuple(reading.problems))
+    add_on = metadata.get(ADD_ON_KEY, "false")
+    if add_on not in {"true", "false"}:
+        reading.problems.append(LimitProblem(ADD_ON_KEY, add_on, "it must be true or false"))
+    return PriceLimits(limits=reading.limits, problems=tuple(reading.problems), add_on=add_on == "true")
 
 
 def _read_limit(reading: _Reading, key: str, value: str) -> None:
@@ -107,6 +113,11 @@ def read_claim(metadata: Mapping[str, str], customer: CustomerTexts) -> TenantCl
         admin_email=_first(metadata.get("admin-email"), customer.email),
         admin_full_name=_first(metadata.get("admin-full-name")),
     )
+
+
+def entity_name(entity: str) -> str:
+    """How a person reads an entity: `end-devices` is End devices."""
+    return entity.replace("-", " ").capitalize()
 
 
 def _first(*texts: str | None) -> str:

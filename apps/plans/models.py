@@ -1,38 +1,71 @@
-"""The catalogue: features, plans, their versions, and what each version grants; and which tenant holds which plan."""
+"""The catalogue: features, plans, their versions, and what each version grants; and which tenant holds what.
+
+Which fields of an allowance or an override have a meaning depends on the kind of its
+feature. PostgreSQL checks that too: the kind is repeated in the row, and a foreign
+key over (feature, kind), made in a migration, holds the two together.
+"""
 
 import uuid
+from datetime import datetime
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
+from apps.plans.terms import (
+    NUMBERED,
+    PERIODIC,
+    Anchor,
+    Enforcement,
+    Kind,
+    OnDowngrade,
+    OnError,
+    ResetPeriod,
+    default_warning_thresholds,
+)
 from apps.tenants.models import Tenant
+
+IS_NUMBERED = Q(kind__in=sorted(NUMBERED))
+IS_SWITCH = Q(kind=Kind.SWITCH.value)
+IS_CONFIG = Q(kind=Kind.CONFIG.value)
+IS_CREDITS = Q(kind=Kind.CREDITS.value)
 
 
 class Feature(models.Model):
     """Something that a plan can grant."""
 
-    class Kind(models.TextChoices):
-        COUNT = "count", "Count"
-
     key = models.CharField(max_length=80, primary_key=True)
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.COUNT)
+    unlimited_when_absent = models.BooleanField(
+        default=False,
+        help_text="A plan that says nothing about it does not limit it, as The Things Stack has it for entities.",
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["key"]
+        constraints: ClassVar[list[Any]] = [
+            # What a composite foreign key must refer to.
+            models.UniqueConstraint(fields=["key", "kind"], name="plans_feature_kind"),
+            models.CheckConstraint(condition=Q(kind__in=Kind.values), name="plans_feature_known_kind"),
+            models.CheckConstraint(
+                condition=Q(unlimited_when_absent=False) | Q(kind=Kind.COUNT.value),
+                name="plans_only_counts_unlimited_when_absent",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class Plan(models.Model):
-    """What is sold under one Stripe price."""
+    """What is sold under one Stripe price, or given without one."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=120, unique=True, help_text="As in plan:pro@3.")
     name = models.CharField(max_length=250)
-    price_id = models.CharField(max_length=255, unique=True)
+    price_id = models.CharField(max_length=255, unique=True, null=True, blank=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["key"]
@@ -42,11 +75,14 @@ class Plan(models.Model):
 
 
 class PlanVersion(models.Model):
-    """One published state of a plan. Immutable: a change of the price's metadata makes the next one."""
+    """One published state of a plan. Immutable: whatever changes makes the next one."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
+    add_on = models.BooleanField(
+        default=False, help_text="Its allowances are added on top of the tenant's plan, times the quantity."
+    )
     published_at = models.DateTimeField()
 
     class Meta:
@@ -65,22 +101,52 @@ class PlanVersion(models.Model):
 
 
 class Allowance(models.Model):
-    """What one plan version grants for one feature. No row: the entity is unlimited."""
+    """What one plan version grants for one feature.
+
+    No row: nothing is granted, but a feature that is `unlimited_when_absent` is not limited.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     version = models.ForeignKey(PlanVersion, on_delete=models.CASCADE, related_name="allowances")
     feature = models.ForeignKey(Feature, on_delete=models.PROTECT)
-    limit = models.BigIntegerField(help_text="How many may exist at the same time; 0 is none at all.")
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.COUNT)
+    limit = models.BigIntegerField(null=True, blank=True, help_text="Empty: unlimited; 0 is none at all.")
+    value = models.JSONField(null=True, blank=True, help_text="Of a configuration; true for a switch.")
+    reset_period = models.CharField(max_length=20, choices=ResetPeriod, default=ResetPeriod.NEVER)
+    anchor = models.CharField(max_length=20, choices=Anchor, default=Anchor.SUBSCRIPTION)
+    enforcement = models.CharField(max_length=10, choices=Enforcement, default=Enforcement.HARD)
+    warning_thresholds = ArrayField(models.PositiveSmallIntegerField(), default=default_warning_thresholds, blank=True)
+    on_error = models.CharField(max_length=10, choices=OnError, default=OnError.CLOSED)
+    on_downgrade = models.CharField(max_length=10, choices=OnDowngrade, default=OnDowngrade.BLOCK)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["feature"]
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(fields=["version", "feature"], name="plans_allowance_once"),
             models.CheckConstraint(condition=Q(limit__gte=0), name="plans_allowance_not_negative"),
+            models.CheckConstraint(
+                condition=(IS_NUMBERED & Q(value=None))
+                | (IS_SWITCH & Q(limit=None, value=True))
+                | (IS_CONFIG & Q(limit=None, value__isnull=False)),
+                name="plans_allowance_fits_kind",
+            ),
+            models.CheckConstraint(condition=~IS_CREDITS | Q(limit__isnull=False), name="plans_credits_are_a_number"),
+            models.CheckConstraint(
+                condition=Q(kind__in=sorted(PERIODIC)) | Q(reset_period=ResetPeriod.NEVER.value),
+                name="plans_only_used_up_resets",
+            ),
+            models.CheckConstraint(
+                condition=Q(reset_period__in=ResetPeriod.values)
+                & Q(anchor__in=Anchor.values)
+                & Q(enforcement__in=Enforcement.values)
+                & Q(on_error__in=OnError.values)
+                & Q(on_downgrade__in=OnDowngrade.values),
+                name="plans_allowance_known_terms",
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.feature_id}: {self.limit}"
+        return f"{self.feature_id}: {self.value if self.limit is None else self.limit}"
 
 
 class ManagedPrice(models.Model):
@@ -131,8 +197,20 @@ class Subscription(models.Model):
         return self.stripe_id
 
 
+class Timed(models.QuerySet[Any]):
+    """Rows that are true for a time, `valid_from` to `valid_to`, and kept afterwards."""
+
+    def present(self) -> "Timed":
+        """Those that are true until further notice."""
+        return self.filter(valid_to=None)
+
+    def at(self, moment: datetime) -> "Timed":
+        """Those that were true at a moment; the end does not belong to the time."""
+        return self.filter(Q(valid_to=None) | Q(valid_to__gt=moment), valid_from__lte=moment)
+
+
 class PlanAssignment(models.Model):
-    """That a tenant is entitled to a plan version through one item of a subscription."""
+    """That a tenant is, or was, entitled to a plan version through one item of a subscription."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="assignments")
@@ -140,12 +218,96 @@ class PlanAssignment(models.Model):
     item_id = models.CharField(max_length=255)
     version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT)
     quantity = models.PositiveBigIntegerField(default=1)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True, blank=True)
+
+    objects = Timed.as_manager()
 
     class Meta:
-        ordering: ClassVar[list[str]] = ["subscription_id", "item_id"]
+        ordering: ClassVar[list[str]] = ["subscription_id", "item_id", "valid_from"]
         constraints: ClassVar[list[Any]] = [
-            models.UniqueConstraint(fields=["tenant", "item_id"], name="plans_one_version_per_item"),
+            models.UniqueConstraint(
+                fields=["tenant", "item_id"], condition=Q(valid_to=None), name="plans_one_present_version_per_item"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")), name="plans_assignment_forwards"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.item_id}: {self.version_id}"
+
+
+class DefaultPlan(models.Model):
+    """That a plan is, or was, the one of every tenant that holds no plan of its own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT)
+    chosen_by = models.CharField(max_length=200)
+    valid_from = models.DateTimeField()
+    valid_to = models.DateTimeField(null=True, blank=True)
+
+    objects = Timed.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["valid_from"]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["valid_to"], condition=Q(valid_to=None), nulls_distinct=False, name="plans_one_present_default"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")), name="plans_default_forwards"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.plan_id)
+
+
+class Override(models.Model):
+    """An operator's exception for one tenant and feature, which wins over every plan.
+
+    It ends by itself at `until`, or earlier when somebody ends or replaces it; `valid_to`
+    tells that. Nothing else about it ever changes.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="overrides")
+    feature = models.ForeignKey(Feature, on_delete=models.PROTECT)
+    kind = models.CharField(max_length=20, choices=Kind)
+    limit = models.BigIntegerField(null=True, help_text="Empty for what is counted: unlimited.")
+    value = models.JSONField(null=True, help_text="Of a configuration or a switch.")
+    reason = models.TextField()
+    author = models.CharField(max_length=200)
+    valid_from = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="From this moment on it does not count any more.")
+    valid_to = models.DateTimeField(null=True, help_text="When somebody ended it.")
+    ended_by = models.CharField(max_length=200, blank=True)
+    ended_because = models.TextField(blank=True)
+
+    objects = Timed.as_manager()
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["feature", "valid_from"]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(
+                fields=["tenant", "feature"], condition=Q(valid_to=None), name="plans_one_present_override"
+            ),
+            models.CheckConstraint(condition=Q(limit__gte=0), name="plans_override_not_negative"),
+            models.CheckConstraint(
+                condition=(IS_NUMBERED & Q(value=None))
+                | (IS_SWITCH & Q(limit=None) & (Q(value=True) | Q(value=False)))
+                | (IS_CONFIG & Q(limit=None, value__isnull=False)),
+                name="plans_override_fits_kind",
+            ),
+            models.CheckConstraint(
+                condition=~IS_CREDITS | Q(limit__isnull=False), name="plans_override_credits_are_a_number"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="plans_override_has_reason"),
+            models.CheckConstraint(
+                condition=Q(until=None) | Q(until__gt=F("valid_from")), name="plans_override_forwards"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.feature_id}: {self.value if self.limit is None else self.limit}"

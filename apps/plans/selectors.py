@@ -1,12 +1,18 @@
 """Reads about plans: what a tenant holds, and what that limits."""
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Q
 
+from apps.plans.errors import UnknownFeature
+from apps.plans.gathering import Gathered, features, gather
 from apps.plans.metadata import STANDARD_ENTITIES
-from apps.plans.models import Allowance, ManagedPrice, PlanAssignment, PlanVersion
+from apps.plans.models import ManagedPrice, Override, PlanVersion
+from apps.plans.resolution import Entitlement, Grantable, resolve
+from apps.plans.terms import Kind
 from apps.plans.types import EntityLimit, HeldPlan, Holding
 from apps.tenants.models import Tenant
 
@@ -32,70 +38,64 @@ def newest_versions(price_ids: set[str]) -> dict[str, PlanVersion]:
         .distinct("plan_id")
         .select_related("plan")
     )
-    return {version.plan.price_id: version for version in versions}
+    return {version.plan.price_id: version for version in versions if version.plan.price_id}
 
 
-def held_plans(tenant: Tenant) -> tuple[HeldPlan, ...]:
-    """The plan versions that the tenant is entitled to."""
-    return holdings([tenant])[tenant.pk].plans
+def held_plans(tenant: Tenant, *, now: datetime) -> tuple[HeldPlan, ...]:
+    """The plan versions that the tenant is entitled to; without one of its own, the default plan."""
+    return holdings([tenant], now=now)[tenant.pk].plans
 
 
-def limits(tenant: Tenant) -> tuple[EntityLimit, ...]:
-    """The tenant's limits: The Things Stack's six entities, then any further one that a plan limits.
+def limits(tenant: Tenant, *, now: datetime) -> tuple[EntityLimit, ...]:
+    """The tenant's limits: The Things Stack's six entities, then any further one that a source limits.
 
-    Of several plans the most generous counts; a plan that says nothing about an
-    entity leaves it unlimited.
+    They are the numbers of its entitlements, see `resolution`.
     """
-    return holdings([tenant])[tenant.pk].limits
+    return holdings([tenant], now=now)[tenant.pk].limits
 
 
-def holdings(tenants: Iterable[Tenant]) -> dict[UUID, Holding]:
-    """What each of these tenants holds, by the tenant's key; two queries, however many there are."""
-    held: dict[UUID, list[PlanAssignment]] = {tenant.pk: [] for tenant in tenants}
-    for assignment in PlanAssignment.objects.filter(tenant__in=held).select_related("version__plan"):
-        held[assignment.tenant_id].append(assignment)
-    allowed = _allowances({each.version_id for assignments in held.values() for each in assignments})
-    return {
-        key: Holding(
-            plans=tuple(_held_plan(each) for each in assignments),
-            limits=_limits([allowed[version] for version in {each.version_id for each in assignments}]),
-        )
-        for key, assignments in held.items()
-    }
+def entitlements(tenant: Tenant, *, now: datetime) -> Mapping[str, Entitlement]:
+    """What the tenant is entitled to of every feature that there is, by key."""
+    return holdings([tenant], now=now)[tenant.pk].entitlements
 
 
-def _held_plan(assignment: PlanAssignment) -> HeldPlan:
-    return HeldPlan(
-        ref=assignment.version.ref,
-        name=assignment.version.plan.name,
-        price_id=assignment.version.plan.price_id,
-        subscription_id=assignment.subscription_id,
-        quantity=assignment.quantity,
-    )
+def entitlements_at(tenant: Tenant, *, moment: datetime) -> Mapping[str, Entitlement]:
+    """As `entitlements`, as it was at a past moment: by what was held, published and overridden then."""
+    gathered = gather([tenant], at=moment)[tenant.pk]
+    return resolve(features().values(), gathered.sources, at=moment)
 
 
-def _allowances(versions: set[UUID]) -> dict[UUID, dict[str, int]]:
-    """What each version limits, by entity."""
-    found: dict[UUID, dict[str, int]] = {version: {} for version in versions}
-    for allowance in Allowance.objects.filter(version__in=versions):
-        found[allowance.version_id][allowance.feature_id] = allowance.limit
-    return found
+def holdings(tenants: Iterable[Tenant], *, now: datetime) -> dict[UUID, Holding]:
+    """What each of these tenants holds, by the tenant's key; the same number of queries, however many there are."""
+    known = features()
+    return {key: _holding(gathered, known, now) for key, gathered in gather(tenants).items()}
 
 
-def _limits(versions: list[dict[str, int]]) -> tuple[EntityLimit, ...]:
-    further = sorted({entity for version in versions for entity in version} - set(STANDARD_ENTITIES))
-    return tuple(
-        EntityLimit(entity=entity, name=entity_name(entity), limit=_most_generous(entity, versions))
-        for entity in (*STANDARD_ENTITIES, *further)
-    )
+def _holding(gathered: Gathered, known: Mapping[str, Grantable], now: datetime) -> Holding:
+    resolved = resolve(known.values(), gathered.sources, at=now)
+    named = {key for source in gathered.sources for key in source.grants}
+    further = sorted(key for key in named - set(STANDARD_ENTITIES) if known[key].kind == Kind.COUNT)
+    limited = [resolved[key] for key in (*STANDARD_ENTITIES, *further)]
+    return Holding(plans=gathered.plans, entitlements=resolved, limits=tuple(_limit(each) for each in limited))
 
 
-def _most_generous(entity: str, versions: list[dict[str, int]]) -> int | None:
-    if any(entity not in version for version in versions):
-        return None
-    return max((version[entity] for version in versions), default=None)
+def _limit(entitlement: Entitlement) -> EntityLimit:
+    return EntityLimit(entity=entitlement.feature, name=entitlement.name, limit=entitlement.most)
 
 
-def entity_name(entity: str) -> str:
-    """How a person reads an entity: `end-devices` is End devices."""
-    return entity.replace("-", " ").capitalize()
+def feature(key: str) -> Grantable:
+    """The feature of this key.
+
+    Raises:
+        UnknownFeature: when there is none; the message names those there are.
+    """
+    known = features()
+    if key in known:
+        return known[key]
+    raise UnknownFeature(f"There is no feature {key!r}, but {', '.join(sorted(known))}.")
+
+
+def overrides_in_force(tenant: Tenant, *, now: datetime) -> dict[str, Override]:
+    """The operator's exceptions for a tenant that count, by feature."""
+    present = Override.objects.present().filter(Q(until=None) | Q(until__gt=now), tenant=tenant)
+    return {each.feature_id: each for each in present}

@@ -1,12 +1,16 @@
-"""Writes about plans: publishing a price's limits as plan versions, managing prices, holding plans."""
+"""Writes about plans: publishing a price's limits as plan versions, managing prices, holding plans.
+
+Plans without a price are published by `catalogue`; exceptions for one tenant are made by `overriding`.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Greatest
 
 from apps.audit import services as audit
 from apps.audit.services import Cause
@@ -14,9 +18,10 @@ from apps.billing import selectors as billing
 from apps.billing.types import Price
 from apps.core.actors import Actor
 from apps.core.locks import lock_until_commit
-from apps.plans import selectors
-from apps.plans.metadata import LimitProblem, read_price_limits
+from apps.plans import renewing, selectors
+from apps.plans.metadata import LIMIT_PREFIX, LimitProblem, PriceLimits, entity_name, read_price_limits
 from apps.plans.models import Allowance, Feature, ManagedPrice, Plan, PlanAssignment, PlanVersion, Subscription
+from apps.plans.terms import Kind
 from apps.tenants.models import Tenant
 
 MALFORMED_LIMIT = "price_limit_malformed"
@@ -45,17 +50,32 @@ def publish_price(*, price_id: str, now: datetime) -> bool:
     if price is None:
         return False
     reading = read_price_limits(price.metadata)
-    causes = [_malformed(price, reading.problems)] if reading.problems else []
+    problems = [*reading.problems, *_not_counted(price, reading.limits)]
+    causes = [_malformed(price, problems)] if problems else []
     audit.set_alerts(subject=price.subject, codes=[MALFORMED_LIMIT], causes=causes, now=now)
-    return not reading.problems and _publish_if_new(price, reading.limits, now)
+    return not problems and _publish_if_new(price, reading, now)
 
 
-def _publish_if_new(price: Price, limits: Mapping[str, int], now: datetime) -> bool:
+def _not_counted(price: Price, limits: Iterable[str]) -> list[LimitProblem]:
+    """Entities whose key is that of a feature which is not counted, so that `max-…` cannot limit it."""
+    others = Feature.objects.filter(key__in=limits).exclude(kind=Kind.COUNT)
+    return [
+        LimitProblem(
+            key=f"{LIMIT_PREFIX}{each.key}",
+            value=price.metadata[f"{LIMIT_PREFIX}{each.key}"],
+            reason=f"the feature {each.key} is of the kind {each.kind}, which is not limited like that",
+        )
+        for each in others
+    ]
+
+
+def _publish_if_new(price: Price, reading: PriceLimits, now: datetime) -> bool:
     plan = _plan_of(price)
     newest = plan.versions.order_by("-number").first()
-    if newest and _limits_of(newest) == limits:
+    if newest and newest.add_on == reading.add_on and _limits_of(newest) == reading.limits:
         return False
-    _publish(plan=plan, number=newest.number + 1 if newest else 1, limits=limits, now=now)
+    _publish(plan=plan, number=newest.number + 1 if newest else 1, reading=reading, now=now)
+    renewing.renew_if_default(plan)
     return True
 
 
@@ -90,17 +110,18 @@ def _free_key(price: Price) -> str:
     return f"{key}:{re.sub(r'[^a-zA-Z0-9]', '', price.id.removeprefix('price_'))}"
 
 
-def _limits_of(version: PlanVersion) -> dict[str, int]:
+def _limits_of(version: PlanVersion) -> dict[str, int | None]:
     return dict(version.allowances.values_list("feature", "limit"))
 
 
-def _publish(*, plan: Plan, number: int, limits: Mapping[str, int], now: datetime) -> None:
-    version = PlanVersion.objects.create(plan=plan, number=number, published_at=now)
+def _publish(*, plan: Plan, number: int, reading: PriceLimits, now: datetime) -> None:
+    version = PlanVersion.objects.create(plan=plan, number=number, add_on=reading.add_on, published_at=now)
     Feature.objects.bulk_create(
-        [Feature(key=entity, name=selectors.entity_name(entity)) for entity in limits], ignore_conflicts=True
+        [Feature(key=entity, name=entity_name(entity), unlimited_when_absent=True) for entity in reading.limits],
+        ignore_conflicts=True,
     )
     Allowance.objects.bulk_create(
-        [Allowance(version=version, feature_id=entity, limit=limit) for entity, limit in limits.items()]
+        [Allowance(version=version, feature_id=entity, limit=limit) for entity, limit in reading.limits.items()]
     )
 
 
@@ -125,23 +146,41 @@ def unmark_price(*, price_id: str, actor: Actor, now: datetime) -> None:
 
 
 @transaction.atomic
-def assign_plans(*, tenant: Tenant, assigned: Iterable[Assigned]) -> None:
-    """Make these exactly what the tenant is entitled to, and its entitlements a version newer."""
-    PlanAssignment.objects.filter(tenant=tenant).delete()
+def assign_plans(*, tenant: Tenant, assigned: Iterable[Assigned], now: datetime) -> None:
+    """Make these exactly what the tenant is entitled to, and its entitlements a version newer.
+
+    What it held before, and holds no more, is kept as past.
+    """
+    wanted = {each.item_id: each for each in assigned}
+    present = {each.item_id: each for each in PlanAssignment.objects.present().filter(tenant=tenant)}
+    kept = {item for item, row in present.items() if item in wanted and _is_as(row, wanted[item])}
+    _end([row for item, row in present.items() if item not in kept], now=now)
     PlanAssignment.objects.bulk_create(
-        [
-            PlanAssignment(
-                tenant=tenant,
-                subscription_id=each.subscription_id,
-                item_id=each.item_id,
-                version=each.version,
-                quantity=each.quantity,
-            )
-            for each in assigned
-        ]
+        [_assignment(tenant, each, now) for item, each in wanted.items() if item not in kept]
     )
-    Tenant.objects.filter(pk=tenant.pk).update(entitlements_version=F("entitlements_version") + 1)
-    tenant.refresh_from_db(fields=["entitlements_version"])
+    renewing.renew(tenant)
+
+
+def _is_as(row: PlanAssignment, wanted: Assigned) -> bool:
+    present = (row.subscription_id, row.version_id, row.quantity)
+    return present == (wanted.subscription_id, wanted.version.pk, wanted.quantity)
+
+
+def _assignment(tenant: Tenant, assigned: Assigned, now: datetime) -> PlanAssignment:
+    return PlanAssignment(
+        tenant=tenant,
+        subscription_id=assigned.subscription_id,
+        item_id=assigned.item_id,
+        version=assigned.version,
+        quantity=assigned.quantity,
+        valid_from=now,
+    )
+
+
+def _end(assignments: Iterable[PlanAssignment], *, now: datetime) -> None:
+    ended = PlanAssignment.objects.filter(pk__in=[each.pk for each in assignments])
+    # The clocks of two machines may differ: nothing ends before it began.
+    ended.update(valid_to=Greatest(now, F("valid_from")))
 
 
 def record_subscription(
@@ -173,9 +212,10 @@ def record_subscription(
         Subscription.objects.filter(pk=row.pk, tenant=None).update(tenant=tenant, bound_at=now)
 
 
-def release_subscriptions(*, tenant: Tenant) -> None:
-    """Unbind what was bound to a tenant that was never provisioned and goes to an earlier claim."""
+@transaction.atomic
+def release_subscriptions(*, tenant: Tenant, now: datetime) -> None:
+    """Unbind what was bound to a tenant that was never provisioned and goes to an earlier claim, or that is deleted."""
     Subscription.objects.filter(tenant=tenant).update(
         tenant=None, bound_at=None, outcome=Subscription.Outcome.REFUSED, note=""
     )
-    PlanAssignment.objects.filter(tenant=tenant).delete()
+    assign_plans(tenant=tenant, assigned=(), now=now)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from apps.plans.resolution import Entitlement
+
 
 @dataclass(frozen=True)
 class EntityLimit:
@@ -15,20 +17,28 @@ class EntityLimit:
 
 @dataclass(frozen=True)
 class HeldPlan:
-    """A plan version that a tenant is entitled to, and through what."""
+    """A plan version that a tenant is entitled to, and through what.
+
+    `subscription_id` empty: through none, it is the default plan. `price_id` empty: it has no price in Stripe.
+    """
 
     ref: str
     name: str
     price_id: str
     subscription_id: str
     quantity: int
+    add_on: bool = False
 
 
 @dataclass(frozen=True)
 class Holding:
-    """All plan versions of one tenant, and what they limit together."""
+    """All plan versions of one tenant, and what follows from everything that has a say about it.
+
+    `entitlements` holds every feature that there is, by key.
+    """
 
     plans: tuple[HeldPlan, ...]
+    entitlements: Mapping[str, Entitlement]
     limits: tuple[EntityLimit, ...]
 
 

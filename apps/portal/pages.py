@@ -33,7 +33,7 @@ def plan_page(*, tenant: Tenant, host: str, now: datetime) -> PlanPage:
         tenant=tenant,
         host=host,
         since=_in_state_since(tenant),
-        plans=plans.held_plans(tenant),
+        plans=plans.held_plans(tenant, now=now),
         limits=entitlements.limits_with_totals(tenant=tenant, now=now),
     )
 

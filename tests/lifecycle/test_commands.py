@@ -132,7 +132,7 @@ class TestManagingPrices:
 
         run("price_manage", price, "none")
         drain()
-        assert PlanAssignment.objects.count() == 1
+        assert PlanAssignment.objects.present().count() == 1
 
     def test_listing_shows_plan_and_limits(self, vendor: Vendor, drain: Callable[[], None]) -> None:
         vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "acme"})

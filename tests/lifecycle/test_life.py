@@ -22,7 +22,7 @@ Settle = Callable[[], None]
 
 
 def limits_of(tenant: Tenant) -> dict[str, int | None]:
-    return {each.entity: each.limit for each in plans.limits(tenant)}
+    return {each.entity: each.limit for each in plans.limits(tenant, now=datetime.now(UTC))}
 
 
 def the_tenant(tenant_id: str = "acme") -> Tenant:
@@ -186,7 +186,7 @@ def test_a_changed_price_metadata_reaches_its_living_tenants(vendor: Vendor, set
     settle()
 
     assert limits_of(the_tenant()) | {"applications": 7, "robots": 2} == limits_of(the_tenant())
-    assert [held.ref for held in plans.held_plans(the_tenant())] == ["plan:starter@2"]
+    assert [held.ref for held in plans.held_plans(the_tenant(), now=datetime.now(UTC))] == ["plan:starter@2"]
     assert the_tenant().entitlements_version > version
 
 

@@ -112,7 +112,7 @@ def states() -> dict[str, str]:
 
 
 def users_of(tenant_id: str) -> int | None:
-    limits = plans.limits(Tenant.objects.get(tenant_id=tenant_id))
+    limits = plans.limits(Tenant.objects.get(tenant_id=tenant_id), now=datetime.now(UTC))
     return {each.entity: each.limit for each in limits}["users"]
 
 

@@ -43,13 +43,17 @@ def test_each_limit_has_its_total_with_source_and_time(
 
     reported = "reported 1 Mar 2026, 12:00 by fleet"
     assert shown_rows(staff, acme) == {
-        "applications": ["– · unlimited", "nobody", "plan:pro@3: not limited"],
-        "clients": ["3 of 5", reported, "plan:pro@3: 5"],
-        "end-devices": ["– · unlimited", "nobody", "plan:pro@3: not limited"],
-        "gateways": ["4 of 2 ⚠&#xFE0E; 2 over the limit", reported, "plan:pro@3: 2"],
-        "organizations": ["– of 0", "nobody", "plan:pro@3: 0"],
-        "users": ["1 of 3", "counted now", "plan:pro@3: 3"],
-        "projects": ["7 · unlimited", reported, "plan:pro@3: not limited"],
+        "applications": ["– · unlimited", "nobody", "plan:pro@3: not limited counts: nothing else grants it Override"],
+        "clients": ["3 of 5", reported, "plan:pro@3: 5 counts: nothing else grants it Override"],
+        "end-devices": ["– · unlimited", "nobody", "plan:pro@3: not limited counts: nothing else grants it Override"],
+        "gateways": [
+            "4 of 2 ⚠&#xFE0E; 2 over the limit",
+            reported,
+            "plan:pro@3: 2 counts: nothing else grants it Override",
+        ],
+        "organizations": ["– of 0", "nobody", "plan:pro@3: 0 counts: nothing else grants it Override"],
+        "users": ["1 of 3", "counted now", "plan:pro@3: 3 counts: nothing else grants it Override"],
+        "projects": ["7 · unlimited", reported, "no plan says anything"],
     }
 
 

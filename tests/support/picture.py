@@ -4,6 +4,7 @@ from typing import Any
 
 from apps.accounts.models import User
 from apps.audit.models import Alert
+from apps.core import clock
 from apps.plans import selectors as plans
 from apps.plans.models import Subscription
 from apps.tenants import context
@@ -28,8 +29,10 @@ def _tenant(tenant: Tenant) -> dict[str, Any]:
         "described": (tenant.name, tenant.description),
         "provisioning": (tenant.provisioning, sorted(tenant.provisioning_steps)),
         "customer": tenant.stripe_customer_id,
-        "plans": sorted((held.ref, held.subscription_id, held.quantity) for held in plans.held_plans(tenant)),
-        "limits": {each.entity: each.limit for each in plans.limits(tenant)},
+        "plans": sorted(
+            (held.ref, held.subscription_id, held.quantity) for held in plans.held_plans(tenant, now=clock.now())
+        ),
+        "limits": {each.entity: each.limit for each in plans.limits(tenant, now=clock.now())},
         "hosts": sorted(Domain.objects.filter(tenant=tenant).values_list("domain", flat=True)),
         "users": _users(tenant),
     }

@@ -14,6 +14,7 @@ from django.core.management import call_command
 from apps.accounts.models import User
 from apps.audit.models import Alert, Entry
 from apps.billing import selectors as billing
+from apps.core import clock
 from apps.plans import selectors as plans
 from apps.tenants import context
 from apps.tenants.models import Tenant
@@ -153,8 +154,10 @@ class ToldTenant:
         changed = Entry.objects.filter(action="tenant.state_changed", subject=tenant.subject).first()
         return {
             "state": (tenant.state, tenant.state_description),
-            "plan": [held.ref for held in plans.held_plans(tenant)],
-            "limits": {each.entity: each.limit for each in plans.limits(tenant) if each.limit is not None},
+            "plan": [held.ref for held in plans.held_plans(tenant, now=clock.now())],
+            "limits": {
+                each.entity: each.limit for each in plans.limits(tenant, now=clock.now()) if each.limit is not None
+            },
             "paid": len(self.paid_amounts()),
             "host answers": self._host_answers(),
             "open alerts": sorted(Alert.objects.open().values_list("code", flat=True)),

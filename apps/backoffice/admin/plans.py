@@ -1,7 +1,7 @@
 """Plans: the versions that were published from the prices' metadata, and what each grants."""
 
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from apps.backoffice.base import ReadOnlyModelAdmin
 from apps.backoffice.site import site
 from apps.plans.models import PlanVersion
+from apps.plans.terms import amount_in_words
 
 
 @admin.register(PlanVersion, site=site)
@@ -24,25 +25,29 @@ class PlanVersionAdmin(ReadOnlyModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
         counted: QuerySet[PlanVersion] = (
-            super().get_queryset(request).annotate(held_by=Count("planassignment__tenant", distinct=True))
+            super()
+            .get_queryset(request)
+            .annotate(held_by=Count("planassignment__tenant", filter=Q(planassignment__valid_to=None), distinct=True))
         )
         return counted.prefetch_related("allowances__feature")
 
     @admin.display(description="Version", ordering="plan__key")
     def shown_ref(self, version: PlanVersion) -> SafeString:
-        return format_html("<code>{}</code>", version.ref)
+        return format_html("<code>{}</code>{}", version.ref, " add-on" if version.add_on else "")
 
     @admin.display(description="Plan", ordering="plan__name")
     def plan_name(self, version: PlanVersion) -> str:
         return version.plan.name
 
-    @admin.display(description="Stripe price", ordering="plan__price_id")
-    def price(self, version: PlanVersion) -> SafeString:
-        return format_html("<code>{}</code>", version.plan.price_id)
+    @admin.display(description="Stripe price", ordering="plan__price_id", empty_value="none")
+    def price(self, version: PlanVersion) -> SafeString | None:
+        return format_html("<code>{}</code>", version.plan.price_id) if version.plan.price_id else None
 
-    @admin.display(description="Limits (anything else is unlimited)", empty_value="Everything is unlimited")
+    @admin.display(description="Grants (any other entity is unlimited)", empty_value="Every entity is unlimited")
     def limits(self, version: PlanVersion) -> SafeString:
-        lines = ((each.feature.name, f"{each.limit:,}") for each in version.allowances.all())
+        lines = (
+            (each.feature.name, amount_in_words(each.kind, each.limit, each.value)) for each in version.allowances.all()
+        )
         return format_html_join("", '<span class="op-limit">{} <b>{}</b></span> ', lines)
 
     @admin.display(description="Held by", ordering="held_by")

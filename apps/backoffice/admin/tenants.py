@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -15,10 +15,12 @@ from django.utils.safestring import SafeString
 from apps.backoffice import badges, overview
 from apps.backoffice.base import OperatorModelAdmin
 from apps.backoffice.end_actions import END_ACTIONS
+from apps.backoffice.override_actions import OVERRIDE_ACTIONS
 from apps.backoffice.site import site
 from apps.backoffice.tenant_actions import TENANT_ACTIONS
 from apps.backoffice.tenant_page import tenant_page
 from apps.core import clock
+from apps.plans.models import PlanAssignment
 from apps.tenants.models import Tenant, Tombstone
 
 
@@ -53,7 +55,11 @@ class TenantAdmin(OperatorModelAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        return super().get_queryset(request).prefetch_related("assignments__version__plan")
+        return (
+            super()
+            .get_queryset(request)
+            .prefetch_related(Prefetch("assignments", PlanAssignment.objects.present().select_related("version__plan")))
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -64,7 +70,7 @@ class TenantAdmin(OperatorModelAdmin):
     def get_urls(self) -> list[URLPattern]:
         actions = [
             path(f"<uuid:object_id>/{name}/", self._wrapped(view), name=f"tenant_{name}")
-            for name, view in (TENANT_ACTIONS | END_ACTIONS).items()
+            for name, view in (TENANT_ACTIONS | OVERRIDE_ACTIONS | END_ACTIONS).items()
         ]
         return [*actions, *super().get_urls()]
 

@@ -56,7 +56,7 @@ class Command(TenantryCommand):
             stage.prepare_database(reset=choices.reset)
             with stage.running(choices, say=say, clock=clock.now) as (running_parts, vendor):
                 stage.play(vendor, clock=clock.now)
-                outcome = stage.outcome()
+                outcome = stage.outcome(now=clock.now())
                 status.stop()
                 self._tell(outcome)
                 if not choices.once:

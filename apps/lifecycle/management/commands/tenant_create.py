@@ -33,5 +33,5 @@ class Command(TenantryCommand):
         tenant = services.provision_tenant(tenant_key=made.pk, actor=self.actor, now=now)
         link = welcome_link(tenant)
         if self.as_json:
-            self.print_json({**summary(tenant), "sign_in_link": link})
+            self.print_json({**summary(tenant, now=now), "sign_in_link": link})
         self.say(f"Tenant {tenant.tenant_id} is ready. Its administrator signs in once with:\n  {link}")

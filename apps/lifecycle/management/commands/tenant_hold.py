@@ -1,14 +1,11 @@
 """`tenant_hold`: suspends or rejects a tenant by hand."""
 
-from datetime import datetime
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
-from django.utils import timezone
-from django.utils.dateparse import parse_datetime
+from django.core.management.base import CommandParser
 
 from apps.core import clock
-from apps.core.commands import TenantryCommand
+from apps.core.commands import TenantryCommand, moment
 from apps.lifecycle import services
 from apps.lifecycle.selectors import summary
 from apps.tenants import selectors as tenants
@@ -29,22 +26,10 @@ class Command(TenantryCommand):
             tenant=tenants.by_id(tenant_id),
             state=state,
             reason=reason,
-            until=_moment(until),
+            until=moment(until, option="--until"),
             actor=self.actor,
             now=clock.now(),
         )
         if self.as_json:
-            self.print_json(summary(found.tenant))
+            self.print_json(summary(found.tenant, now=clock.now()))
         self.say(f"Tenant {tenant_id} is {found.tenant.state}: {found.tenant.state_description}")
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = parse_datetime(text)
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise CommandError(f"--until is {text!r}, but must be a time such as 2026-12-31T12:00:00Z.")
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)

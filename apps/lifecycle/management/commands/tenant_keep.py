@@ -25,6 +25,6 @@ class Command(TenantryCommand):
             tenant=tenants.by_id(tenant_id), reason=reason, no_more=release, actor=self.actor, now=clock.now()
         )
         if self.as_json:
-            self.print_json(summary(tenant))
+            self.print_json(summary(tenant, now=clock.now()))
         planned = f"It is deleted on {tenant.delete_at:%-d %B %Y}." if tenant.delete_at else "No deletion is planned."
         self.say(f"Tenant {tenant_id} is kept: {tenant.kept_because}" if tenant.kept_because else planned)

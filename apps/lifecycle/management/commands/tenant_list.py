@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from apps.core import clock
 from apps.core.commands import TenantryCommand
 from apps.lifecycle.reporting import print_tenants
 from apps.lifecycle.selectors import summaries
@@ -12,7 +13,7 @@ class Command(TenantryCommand):
     help = "Lists the tenants with state, plan, limits and host."
 
     def run(self, **options: Any) -> None:
-        tenants = summaries(list(Tenant.objects.all()))
+        tenants = summaries(list(Tenant.objects.all()), now=clock.now())
         if self.as_json:
             self.print_json({"tenants": tenants})
         elif tenants:

@@ -26,6 +26,6 @@ class Command(TenantryCommand):
             tenant = offboarding.restore_tenant(opened=opened, actor=self.actor, now=clock.now())
             rows = opened.manifest.rows
         if self.as_json:
-            self.print_json(summary(tenant))
+            self.print_json(summary(tenant, now=clock.now()))
         self.say(f"Tenant {tenant.tenant_id} is back with its {rows:,} rows, in schema {tenant.schema_name}.")
         self.say(f"It is {tenant.state}. {tenant.state_description}".strip())

@@ -23,5 +23,5 @@ class Command(TenantryCommand):
             tenant=tenants.by_id(tenant_id), reason=reason, actor=self.actor, now=clock.now()
         )
         if self.as_json:
-            self.print_json(summary(found.tenant))
+            self.print_json(summary(found.tenant, now=clock.now()))
         self.say(f"Tenant {tenant_id} is {found.tenant.state}.")

@@ -1,0 +1,31 @@
+"""What can be wrong with a plan, a grant or an override."""
+
+from apps.core.errors import TenantryError
+
+
+class UnknownFeature(TenantryError):
+    """There is no such feature."""
+
+
+class FeatureIsOfAnotherKind(TenantryError):
+    """The feature is there already, as something else."""
+
+
+class UnknownPlan(TenantryError):
+    """There is no such plan."""
+
+
+class UnusablePlan(TenantryError):
+    """The plan cannot be what it is asked to be."""
+
+
+class UnusableGrant(TenantryError):
+    """A feature of that kind cannot be granted like that."""
+
+
+class UnusableOverride(TenantryError):
+    """The override has no reason, or would be over before it began."""
+
+
+class NoOverride(TenantryError):
+    """Nothing is overridden."""
