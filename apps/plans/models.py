@@ -27,6 +27,7 @@ from apps.plans.terms import (
 from apps.tenants.models import Tenant
 
 IS_NUMBERED = Q(kind__in=sorted(NUMBERED))
+# A comparison with nothing is neither true nor false, and a check lets that pass: hence `isnull` beside it below.
 IS_SWITCH = Q(kind=Kind.SWITCH.value)
 IS_CONFIG = Q(kind=Kind.CONFIG.value)
 IS_CREDITS = Q(kind=Kind.CREDITS.value)
@@ -125,8 +126,8 @@ class Allowance(models.Model):
             models.UniqueConstraint(fields=["version", "feature"], name="plans_allowance_once"),
             models.CheckConstraint(condition=Q(limit__gte=0), name="plans_allowance_not_negative"),
             models.CheckConstraint(
-                condition=(IS_NUMBERED & Q(value=None))
-                | (IS_SWITCH & Q(limit=None, value=True))
+                condition=(IS_NUMBERED & Q(value__isnull=True))
+                | (IS_SWITCH & Q(limit=None, value__isnull=False, value=True))
                 | (IS_CONFIG & Q(limit=None, value__isnull=False)),
                 name="plans_allowance_fits_kind",
             ),
@@ -295,8 +296,8 @@ class Override(models.Model):
             ),
             models.CheckConstraint(condition=Q(limit__gte=0), name="plans_override_not_negative"),
             models.CheckConstraint(
-                condition=(IS_NUMBERED & Q(value=None))
-                | (IS_SWITCH & Q(limit=None) & (Q(value=True) | Q(value=False)))
+                condition=(IS_NUMBERED & Q(value__isnull=True))
+                | (IS_SWITCH & Q(limit=None, value__isnull=False) & (Q(value=True) | Q(value=False)))
                 | (IS_CONFIG & Q(limit=None, value__isnull=False)),
                 name="plans_override_fits_kind",
             ),

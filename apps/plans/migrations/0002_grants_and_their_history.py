@@ -165,7 +165,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='allowance',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ['count', 'credits', 'metered']), ('value', None)), models.Q(('kind', 'switch'), ('limit', None), ('value', True)), models.Q(('kind', 'config'), ('limit', None), ('value__isnull', False)), _connector='OR'), name='plans_allowance_fits_kind'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ['count', 'credits', 'metered']), ('value__isnull', True)), models.Q(('kind', 'switch'), ('limit', None), ('value', True), ('value__isnull', False)), models.Q(('kind', 'config'), ('limit', None), ('value__isnull', False)), _connector='OR'), name='plans_allowance_fits_kind'),
         ),
         migrations.AddConstraint(
             model_name='allowance',
@@ -232,7 +232,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='override',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ['count', 'credits', 'metered']), ('value', None)), models.Q(('kind', 'switch'), ('limit', None), models.Q(('value', True), ('value', False), _connector='OR')), models.Q(('kind', 'config'), ('limit', None), ('value__isnull', False)), _connector='OR'), name='plans_override_fits_kind'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind__in', ['count', 'credits', 'metered']), ('value__isnull', True)), models.Q(('kind', 'switch'), ('limit', None), ('value__isnull', False), models.Q(('value', True), ('value', False), _connector='OR')), models.Q(('kind', 'config'), ('limit', None), ('value__isnull', False)), _connector='OR'), name='plans_override_fits_kind'),
         ),
         migrations.AddConstraint(
             model_name='override',

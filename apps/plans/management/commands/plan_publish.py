@@ -1,0 +1,46 @@
+"""`plan_publish`: a plan that needs no price in Stripe."""
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from apps.core import clock
+from apps.core.commands import TenantryCommand
+from apps.plans import catalogue, selectors
+from apps.plans.grants import read_grant
+from apps.plans.resolution import Grant
+
+
+class Command(TenantryCommand):
+    help = "Publishes a plan without a price in Stripe, such as a free one. What it does not name it does not grant."
+
+    def add_own_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("key", metavar="PLAN", help="such as free")
+        parser.add_argument("--name", default="", help="as people read it")
+        parser.add_argument(
+            "--grant",
+            action="append",
+            default=[],
+            metavar="FEATURE=WHAT",
+            help="such as gateways=5, calls=1000/month, sso=on, or JSON for a configuration",
+        )
+        parser.add_argument("--add-on", action="store_true", help="it is added on top of the tenant's plan")
+        parser.add_argument("--default", action="store_true", help="every tenant without a plan of its own gets it")
+
+    def run(self, *, key: str, name: str, grant: list[str], **options: Any) -> None:
+        now, grants = clock.now(), dict(_read(each) for each in grant)
+        version = catalogue.publish_plan(
+            key=key, name=name, grants=grants, add_on=options["add_on"], actor=self.actor, now=now
+        )
+        if options["default"]:
+            catalogue.set_default_plan(key=key, actor=self.actor, now=now)
+        if self.as_json:
+            self.print_json({"plan": version.ref, "published_at": version.published_at, "features": sorted(grants)})
+        self.say(f"{version.ref} is published{' and is the default plan' if options['default'] else ''}.")
+
+
+def _read(told: str) -> tuple[str, Grant]:
+    key, equals, what = told.partition("=")
+    if not equals:
+        raise CommandError(f"--grant is {told!r}, but must be a feature and what is granted, such as gateways=5.")
+    return key, read_grant(selectors.feature(key), what)

@@ -1,0 +1,65 @@
+"""What was there before plans had a history keeps its meaning."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.state import ProjectState
+
+BEFORE = ("tenants.0001_initial", "tenants.0002_the_end_of_a_tenant", "plans.0001_initial")
+JANUARY, MARCH = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3))
+
+
+@pytest.fixture
+def migrate(transactional_db: None, settings: Any) -> Iterator[Callable[..., ProjectState]]:
+    """Run migrations, one after the other, in a schema of their own."""
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA t_scratch")
+    # These apps have tables in the public schema alone: for a while that is another one.
+    settings.PUBLIC_SCHEMA_NAME = "t_scratch"
+    connection.set_schema_to_public()
+
+    def run(state: ProjectState, *names: str) -> ProjectState:
+        for name in names:
+            app, _, file = name.partition(".")
+            migration = importlib.import_module(f"apps.{app}.migrations.{file}").Migration(file, app)
+            with connection.schema_editor(atomic=True) as editor:
+                state = migration.apply(state, editor)
+        return state
+
+    yield run
+    settings.PUBLIC_SCHEMA_NAME = "public"
+    connection.set_schema_to_public()
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA t_scratch CASCADE")
+
+
+def test_rows_survive(migrate: Callable[..., ProjectState]) -> None:
+    state = migrate(ProjectState(), *BEFORE)
+    old: Any = state.apps
+    tenant = old.get_model("tenants", "Tenant").objects.create(
+        tenant_id="acme", schema_name="t_acme", created_at=JANUARY
+    )
+    plan = old.get_model("plans", "Plan").objects.create(key="pro", name="Pro", price_id="price_1")
+    version = old.get_model("plans", "PlanVersion").objects.create(plan=plan, number=1, published_at=MARCH)
+    old.get_model("plans", "Feature").objects.create(key="gateways", name="Gateways")
+    old.get_model("plans", "Allowance").objects.create(version=version, feature_id="gateways", limit=0)
+    old.get_model("plans", "PlanAssignment").objects.create(
+        tenant=tenant, subscription_id="sub_1", item_id="si_1", version=version, quantity=2
+    )
+
+    new: Any = migrate(state, "plans.0002_grants_and_their_history").apps
+
+    feature = new.get_model("plans", "Feature").objects.get()
+    assert (feature.kind, feature.unlimited_when_absent) == ("count", True)
+    allowance = new.get_model("plans", "Allowance").objects.get()
+    assert (allowance.kind, allowance.limit, allowance.value, allowance.reset_period) == ("count", 0, None, "never")
+    assert (allowance.enforcement, allowance.warning_thresholds, allowance.on_error) == ("hard", [80, 100], "closed")
+    held = new.get_model("plans", "PlanAssignment").objects.get()
+    assert (held.item_id, held.quantity, held.version_id) == ("si_1", 2, version.pk)
+    assert (held.valid_from, held.valid_to) == (MARCH, None)
+    found = new.get_model("plans", "PlanVersion").objects.get()
+    assert (found.plan.price_id, found.add_on) == ("price_1", False)
