@@ -22,6 +22,11 @@ class PlanPage:
     limits: tuple[LimitWithTotal, ...]
 
     @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit on anything."""
+        return any(each.limit is not None for each in self.limits)
+
+    @property
     def has_untold(self) -> bool:
         """Whether nobody tells how many there are of something."""
         return any(each.total is None for each in self.limits)
