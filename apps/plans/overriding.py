@@ -37,11 +37,13 @@ def set_override(
     if grant.terms != Terms():
         raise UnusableGrant(f"An override says how much; when {feature} starts anew is left as the plans have it.")
     _refuse_unusable(reason, until, now)
+    # The feature before the tenant, as publishing has it: so the two never wait for each other.
+    row = catalogue.ensure_feature(known)
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
     before = _end(tenant, feature, because=f"Replaced: {reason}", actor=actor, now=now)
     override = Override.objects.create(
         tenant=tenant,
-        feature=catalogue.ensure_feature(known),
+        feature=row,
         kind=known.kind,
         limit=grant.limit,
         value=grant.value,
