@@ -7,10 +7,19 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
 BEFORE = ("tenants.0001_initial", "tenants.0002_the_end_of_a_tenant", "plans.0001_initial")
+AFTER = "plans.0002_grants_and_their_history"
 JANUARY, MARCH = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3))
+
+
+def migration_of(name: str) -> Migration:
+    """A migration by app and name, such as plans.0001_initial."""
+    app, _, file = name.partition(".")
+    made: Migration = importlib.import_module(f"apps.{app}.migrations.{file}").Migration(file, app)
+    return made
 
 
 @pytest.fixture
@@ -24,10 +33,8 @@ def migrate(transactional_db: None, settings: Any) -> Iterator[Callable[..., Pro
 
     def run(state: ProjectState, *names: str) -> ProjectState:
         for name in names:
-            app, _, file = name.partition(".")
-            migration = importlib.import_module(f"apps.{app}.migrations.{file}").Migration(file, app)
             with connection.schema_editor(atomic=True) as editor:
-                state = migration.apply(state, editor)
+                state = migration_of(name).apply(state, editor)
         return state
 
     yield run
@@ -51,7 +58,7 @@ def test_rows_survive(migrate: Callable[..., ProjectState]) -> None:
         tenant=tenant, subscription_id="sub_1", item_id="si_1", version=version, quantity=2
     )
 
-    new: Any = migrate(state, "plans.0002_grants_and_their_history").apps
+    new: Any = migrate(state, AFTER).apps
 
     feature = new.get_model("plans", "Feature").objects.get()
     assert (feature.kind, feature.unlimited_when_absent) == ("count", True)
@@ -63,3 +70,23 @@ def test_rows_survive(migrate: Callable[..., ProjectState]) -> None:
     assert (held.valid_from, held.valid_to) == (MARCH, None)
     found = new.get_model("plans", "PlanVersion").objects.get()
     assert (found.plan.price_id, found.add_on) == ("price_1", False)
+
+
+def test_there_is_a_way_back_which_leaves_the_present(migrate: Callable[..., ProjectState]) -> None:
+    before = migrate(ProjectState(), *BEFORE)
+    after: Any = migrate(before.clone(), AFTER).apps
+    tenant = after.get_model("tenants", "Tenant").objects.create(
+        tenant_id="acme", schema_name="t_acme", created_at=JANUARY
+    )
+    plan = after.get_model("plans", "Plan").objects.create(key="pro", name="Pro", price_id="price_1")
+    version = after.get_model("plans", "PlanVersion").objects.create(plan=plan, number=1, published_at=MARCH)
+    for valid_to in (MARCH, None):
+        after.get_model("plans", "PlanAssignment").objects.create(
+            tenant=tenant, subscription_id="sub_1", item_id="si_1", version=version, valid_from=MARCH, valid_to=valid_to
+        )
+
+    with connection.schema_editor(atomic=True) as editor:
+        migration_of(AFTER).unapply(before, editor)
+
+    old: Any = before.apps
+    assert [each.item_id for each in old.get_model("plans", "PlanAssignment").objects.all()] == ["si_1"]

@@ -81,7 +81,6 @@ class Migration(migrations.Migration):
             model_name='planassignment',
             name='plans_one_version_per_item',
         ),
-        migrations.RunPython(migrations.RunPython.noop, only_the_present),
         migrations.AddField(
             model_name='allowance',
             name='anchor',
@@ -143,6 +142,7 @@ class Migration(migrations.Migration):
             name='valid_to',
             field=models.DateTimeField(blank=True, null=True),
         ),
+        migrations.RunPython(migrations.RunPython.noop, only_the_present),
         migrations.AddField(
             model_name='planversion',
             name='add_on',
