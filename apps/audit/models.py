@@ -23,7 +23,8 @@ class Entry(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-at", "-id"]
-        verbose_name_plural = "entries"
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit entries"
         indexes: ClassVar[list[models.Index]] = [models.Index(fields=["subject", "-at"], name="audit_entry_subject")]
 
     def __str__(self) -> str:
