@@ -119,6 +119,9 @@ class Subscription(models.Model):
     customer_id = models.CharField(max_length=255, db_index=True)
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="subscriptions")
     bound_at = models.DateTimeField(null=True)
+    former_tenant = models.UUIDField(
+        null=True, editable=False, help_text="Whose it was when that tenant was deleted; it becomes nobody else's."
+    )
     status = models.CharField(max_length=30)
     outcome = models.CharField(max_length=12, choices=Outcome)
     note = models.TextField(blank=True)

@@ -173,6 +173,21 @@ def record_subscription(
         Subscription.objects.filter(pk=row.pk, tenant=None).update(tenant=tenant, bound_at=now)
 
 
+def bury_subscriptions(*, tenant: Tenant) -> None:
+    """Unbind the subscriptions of a tenant that is deleted; only its restoration binds them again."""
+    Subscription.objects.filter(tenant=tenant).update(
+        tenant=None, bound_at=None, former_tenant=tenant.pk, outcome=Subscription.Outcome.REFUSED, note=""
+    )
+    PlanAssignment.objects.filter(tenant=tenant).delete()
+
+
+def restore_subscriptions(*, tenant: Tenant, now: datetime) -> None:
+    """Bind the subscriptions again that a restored tenant had."""
+    Subscription.objects.filter(former_tenant=tenant.pk, tenant=None).update(
+        tenant=tenant, bound_at=now, former_tenant=None, outcome=Subscription.Outcome.BOUND, note=""
+    )
+
+
 def release_subscriptions(*, tenant: Tenant) -> None:
     """Unbind what was bound to a tenant that was never provisioned and goes to an earlier claim."""
     Subscription.objects.filter(tenant=tenant).update(
