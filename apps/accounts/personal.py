@@ -164,7 +164,7 @@ def erase_member(*, user: User, even_the_last: bool) -> None:
     if is_administrator and not others and not even_the_last:
         raise LastAdministrator(
             f"{present.username} is the last active administrator of this tenant. "
-            "Make another member its administrator first, or repeat with --even-the-last."
+            "Make another one first with `manage.py tenant_administrator`, or repeat with --even-the-last."
         )
     for part in _parts.values():
         part.erase(present)

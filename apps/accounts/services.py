@@ -75,6 +75,20 @@ def create_administrator(*, new: NewUser) -> User:
 
 
 @transaction.atomic
+def add_administrator(*, new: NewUser) -> User:
+    """Make a further administrator of the tenant that was entered.
+
+    Raises:
+        UnusableUser: when the user name or the e-mail address is somebody's already.
+    """
+    if User.objects.filter(username__iexact=new.username).exists():
+        raise UnusableUser(f"{new.username!r} is somebody's user name already. Choose another one.")
+    if new.email and EmailAddress.objects.filter(email=new.email).exists():
+        raise UnusableUser(f"{new.email!r} is somebody else's e-mail address.")
+    return create_administrator(new=new)
+
+
+@transaction.atomic
 def create_operator(*, username: str, email: str) -> User:
     """Make an operator without a password, or return the one of that name who is there.
 

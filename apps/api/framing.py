@@ -25,13 +25,19 @@ def framed(patterns: list[URLPattern]) -> list[URLPattern]:
 def _framed(view: View) -> View:
     @wraps(view)
     def answer(request: HttpRequest, **parts: Any) -> HttpResponse:
-        found = view(request, **parts) if _is_bounded(request) else problems.too_large(MAX_BODY_BYTES)
+        found = _refusal(request) or view(request, **parts)
         if found.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             found = _refused_method(request, found["Allow"])
         add_never_cache_headers(found)
         return found
 
     return answer
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    if request.headers.get("Transfer-Encoding"):
+        return problems.problem(HTTPStatus.LENGTH_REQUIRED, "The length of the body is missing. Send Content-Length.")
+    return None if _is_bounded(request) else problems.too_large(MAX_BODY_BYTES)
 
 
 def _is_bounded(request: HttpRequest) -> bool:

@@ -73,5 +73,10 @@ def _http_error(request: HttpRequest, error: Any) -> HttpResponse:
 
 
 def _invalid(request: HttpRequest, error: Any) -> HttpResponse:
-    told = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}" for each in error.errors]
-    return problem(HTTPStatus.BAD_REQUEST, "; ".join(told))
+    return problem(HTTPStatus.BAD_REQUEST, "; ".join(f"{_place(each['loc'])}: {each['msg']}" for each in error.errors))
+
+
+def _place(where: tuple[object, ...]) -> str:
+    """Where in the request it is: ninja names the parameter that takes the body besides."""
+    parts = [str(part) for part in where]
+    return ".".join(parts[2:]) or "the body" if parts[:2] == ["body", "body"] else ".".join(parts)

@@ -21,10 +21,14 @@ class FieldDrift:
 
 @dataclass(frozen=True)
 class ObjectDrift:
-    """An object, as in `customer:cus_1`, that is not here what it is in Stripe."""
+    """An object, as in `customer:cus_1`, that is not here what it is in Stripe.
+
+    `lost`: Stripe has no trace of it, and a refresh leaves it here, since something rests on it.
+    """
 
     object: str
     changes: tuple[FieldDrift, ...]
+    lost: bool = False
 
 
 def compared(here: Mapping[str, Raw], in_stripe: Mapping[str, Raw]) -> list[ObjectDrift]:
@@ -48,8 +52,20 @@ def _object(name: str, here: Raw | None, in_stripe: Raw | None) -> Iterator[Fiel
 
 def _fields(path: str, here: Raw, in_stripe: Raw) -> Iterator[FieldDrift]:
     for key in dict.fromkeys([*here, *in_stripe]):
-        if key not in NOT_COMPARED:
+        if key == "metadata":
+            yield from _metadata(f"{path}{key}", here.get(key), in_stripe.get(key))
+        elif key not in NOT_COMPARED:
             yield from _field(f"{path}{key}", here.get(key), in_stripe.get(key))
+
+
+def _metadata(path: str, here: Any, in_stripe: Any) -> Iterator[FieldDrift]:
+    """Its keys are the vendor's own: one that reads like a field of Stripe's means nothing."""
+    if isinstance(here, dict) and isinstance(in_stripe, dict):
+        names = dict.fromkeys([*here, *in_stripe])
+        pairs = [(f"{path}.{name}", here.get(name), in_stripe.get(name)) for name in names]
+    else:
+        pairs = [(path, here, in_stripe)]
+    yield from (FieldDrift(field, before, after) for field, before, after in pairs if before != after)
 
 
 def _field(path: str, here: Any, in_stripe: Any) -> Iterator[FieldDrift]:

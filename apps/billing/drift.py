@@ -7,7 +7,7 @@ from its caller, who may look at more in it than the mirror.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -125,7 +125,9 @@ def write_catalogue(suspects: Iterable[Suspect]) -> list[ObjectDrift]:
             _write(each.name, each.in_stripe)
     there = selectors.kept_catalogue(names)
     gone = {each.name for each in found if each.in_stripe is None}
-    return compared(here, {name: kept for name, kept in there.items() if name not in gone})
+    differing = compared(here, {name: kept for name, kept in there.items() if name not in gone})
+    lost = gone & there.keys()
+    return [replace(each, lost=each.object in lost) for each in differing]
 
 
 def look_at_customer(customer_id: str, *, suspects: Mapping[str, Suspect]) -> Look | None:
@@ -134,13 +136,13 @@ def look_at_customer(customer_id: str, *, suspects: Mapping[str, Suspect]) -> Lo
     The caller holds the customer's lock. `suspects` are what `look_at` found of the catalogue.
 
     Raises:
-        StripeMissing: when nobody knows this customer.
+        StripeMissing: when nobody knows this customer, or Stripe lacks something that it needs.
         StripeUnavailable, StripeRefused: when Stripe does not tell.
     """
     try:
         fetched = gateway.fetch_customer(customer_id)
-    except StripeMissing:
-        if selectors.customer(customer_id) is None:
+    except StripeMissing as error:
+        if error.name != f"customer:{customer_id}" or selectors.customer(customer_id) is None:
             raise
         return None
     unknown = [each for each in services.unknown_prices_of(fetched) if f"price:{each}" not in suspects]
@@ -170,6 +172,6 @@ def _products_of(suspects: Mapping[str, Suspect], price_ids: Iterable[str]) -> s
     return {price["product"]["id"] for price in found if price}
 
 
-def gone(name: str) -> ObjectDrift:
-    """What is here, and not in Stripe any more."""
-    return ObjectDrift(name, (FieldDrift("exists", here=True, in_stripe=False),))
+def without_a_trace(name: str) -> ObjectDrift:
+    """What is here, and in Stripe without a trace."""
+    return ObjectDrift(name, (FieldDrift("exists", here=True, in_stripe=False),), lost=True)

@@ -28,4 +28,11 @@ class BadEvent(TenantryError):
 
 
 class StripeMissing(StripeRefused):
-    """Stripe has no such object."""
+    """Stripe has no such object; `name` is that of what was asked for, such as `customer:cus_1`.
+
+    It is empty where something else that is needed is missing, as the test clock of a customer.
+    """
+
+    def __init__(self, message: str, *, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name

@@ -82,8 +82,11 @@ def _http_client() -> stripe.RequestsClient:
 
 
 @contextmanager
-def _calling() -> Iterator[None]:
-    """Translate Stripe's errors, and refuse to hold a transaction open over the network."""
+def _calling(name: str = "") -> Iterator[None]:
+    """Translate Stripe's errors, and refuse to hold a transaction open over the network.
+
+    `name` is what is missing when Stripe says that something is, such as `customer:cus_1`.
+    """
     if connection.in_atomic_block and not _inside_test_transaction():
         raise RuntimeError("Stripe must not be called inside a transaction.")
     try:
@@ -97,8 +100,10 @@ def _calling() -> Iterator[None]:
     except stripe.APIError as error:
         raise StripeUnavailable(f"Stripe answered with an error of its own: {_reason(error)}") from error
     except stripe.InvalidRequestError as error:
-        missing = error.code == "resource_missing"
-        raise (StripeMissing if missing else StripeRefused)(f"Stripe refused the request: {_reason(error)}") from error
+        message = f"Stripe refused the request: {_reason(error)}"
+        if error.code == "resource_missing":
+            raise StripeMissing(message, name=name) from error
+        raise StripeRefused(message) from error
     except stripe.StripeError as error:
         raise StripeRefused(f"Stripe refused the request: {_reason(error)}") from error
 
@@ -123,9 +128,11 @@ def fetch_customer(customer_id: str) -> CustomerFetch:
 
     One request in the usual case: the list of subscriptions carries the customer.
     """
+    with _calling(f"customer:{customer_id}"):
+        listed = [_plain_secretly(each) for each in _subscriptions_of(customer_id)]
+        customer = _customer_among(listed) or _plain(client().v1.customers.retrieve(customer_id))
     with _calling():
-        found = [_whole(_plain_secretly(each)) for each in _subscriptions_of(customer_id)]
-        customer = _customer_among(found) or _plain(client().v1.customers.retrieve(customer_id))
+        found = [_whole(each) for each in listed]
         frozen_time = _frozen_time(customer)
         overdue = any(each["status"] in {"past_due", "unpaid"} for each in found)
         invoices = _open_invoices_of(customer_id) if overdue else ()
@@ -176,27 +183,35 @@ def _open_invoices_of(customer_id: str) -> tuple[Raw, ...]:
 
 def fetch_price(price_id: str) -> Raw:
     """A price with its product inside."""
-    with _calling():
+    with _calling(f"price:{price_id}"):
         return _plain(client().v1.prices.retrieve(price_id, {"expand": ["product"]}))
 
 
 def fetch_product(product_id: str) -> Raw:
     """A product."""
-    with _calling():
+    with _calling(f"product:{product_id}"):
         return _plain(client().v1.products.retrieve(product_id))
 
 
 def price_ids() -> list[str]:
-    """Every price of the account, archived ones included: old subscriptions still use them."""
+    """The prices that the account lists, archived ones included: old subscriptions still use them."""
     with _calling():
-        return [price.id for price in client().v1.prices.list({"limit": PAGE}).auto_paging_iter()]
+        return list(dict.fromkeys(price.id for price in _listed_prices([])))
 
 
 def prices() -> list[Raw]:
-    """Every price of the account with its product inside, archived ones included; a hundred in one request."""
+    """As `price_ids`, each with its product inside; a hundred in one request."""
     with _calling():
-        page = client().v1.prices.list({"limit": PAGE, "expand": ["data.product"]})
-        return [_plain(price) for price in page.auto_paging_iter()]
+        return list({price.id: _plain(price) for price in _listed_prices(["data.product"])}.values())
+
+
+def _listed_prices(expand: list[str]) -> Iterator[stripe.Price]:
+    """The active ones, then the others, which Stripe lists by themselves; one archived meanwhile comes twice.
+
+    Prices that a subscription described itself are in neither list.
+    """
+    for active in (True, False):
+        yield from client().v1.prices.list({"active": active, "limit": PAGE, "expand": expand}).auto_paging_iter()
 
 
 def products() -> list[Raw]:
@@ -237,25 +252,31 @@ def _customer_of(subscription: stripe.Subscription) -> str:
 
 def customer_of_subscription(subscription_id: str) -> str:
     """Whose a subscription is."""
-    with _calling():
+    with _calling(f"subscription:{subscription_id}"):
         return _customer_of(client().v1.subscriptions.retrieve(subscription_id))
 
 
 def customer_of_invoice(invoice_id: str) -> str:
     """Whose an invoice is."""
-    with _calling():
+    name = f"invoice:{invoice_id}"
+    with _calling(name):
         customer = client().v1.invoices.retrieve(invoice_id).customer
     if not customer:
-        raise StripeMissing(f"Invoice {invoice_id} names no customer.")
+        raise StripeMissing(f"Invoice {invoice_id} names no customer.", name=name)
     return customer if isinstance(customer, str) else customer.id
 
 
-def events_since(moment: datetime) -> list[EventHead]:
-    """The account's events from this moment on, oldest first. Stripe keeps them for 30 days."""
-    with _calling():
-        page = client().v1.events.list({"created": {"gte": int(moment.timestamp())}, "limit": PAGE})
-        heads = [head for event in page.auto_paging_iter() if (head := _understood(event))]
-    return heads[::-1]
+def events_since(moment: datetime) -> Iterator[list[EventHead]]:
+    """The account's events from this moment on, page by page, the newest first. Stripe keeps them for 30 days."""
+    wanted: Any = {"created": {"gte": int(moment.timestamp())}, "limit": PAGE}
+    more = True
+    while more:
+        with _calling():
+            page = client().v1.events.list(wanted)
+        yield [head for event in page.data if (head := _understood(event))]
+        more = page.has_more
+        if more:
+            wanted = {**wanted, "starting_after": page.data[-1].id}
 
 
 def _understood(event: stripe.Event) -> EventHead | None:

@@ -122,7 +122,8 @@ def _read(kind: type[Shape], value: Any) -> Shape:
 
 Name = Annotated[str, StringConstraints(max_length=255, pattern=r"^[!-~]*$")]
 NonEmptyName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[!-~]*$")]
-EventType = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[a-z0-9_.]+$")]
+# As in v2.core.account[identity].updated.
+EventType = Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=r"^[a-z0-9_.\[\]]+$")]
 
 
 def _moment(value: Any) -> datetime:

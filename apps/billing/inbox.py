@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from django.conf import settings
@@ -19,7 +19,7 @@ from apps.billing.heads import EventHead, event_head
 from apps.billing.models import Event
 from apps.core.actors import Actor
 from apps.core.clock import Clock, from_timestamp
-from apps.core.jobs import absorb_twins, enqueue, is_waiting
+from apps.core.jobs import AFTER_OTHERS, absorb_twins, enqueue, hold_back
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,11 @@ LONGEST_RETRY = timedelta(hours=1)
 ATTEMPTS_BEFORE_ALERT = 5
 TIME_BEFORE_ALERT = timedelta(minutes=15)
 STUCK = "stripe_work_stuck"
+# The type of events of our own: they ask for work without Stripe having sent anything.
+LOOK_AGAIN = "tenantry.look_again"
+# Stripe lists events of 30 days; one that is forgotten here must not come in anew.
+KEPT_FOR = timedelta(days=35)
+FORGOTTEN_AT_ONCE = 5_000
 
 
 def receive(*, body: bytes, signature: str, now: datetime) -> None:
@@ -110,10 +115,42 @@ def _is_our_own(account_id: str) -> bool:
     return installation is not None and installation.account_id == account_id
 
 
-def enqueue_work(work: str) -> None:
-    """Have a worker look again at what the work names."""
+@transaction.atomic
+def look_again(works: Iterable[str], *, now: datetime, at_once: bool = True) -> None:
+    """Have this looked at in Stripe without an event having come, as surely as if one had.
+
+    It is pending like any event's work: tried again while Stripe is away, and told of.
+    Unless `at_once`, it is taken up like what has failed, after a minute.
+    """
+    asked = list(dict.fromkeys(works))
+    Event.objects.bulk_create([_own_event(work, now) for work in asked], batch_size=500)
+    for work in asked if at_once else ():
+        enqueue_work(work)
+
+
+def _own_event(work: str, now: datetime) -> Event:
     kind, _, identifier = work.partition(":")
-    enqueue(JOBS[kind], lock=work, **{f"{kind}_id": identifier})
+    return Event(
+        event_id=f"tenantry_{uuid4().hex}",
+        type=LOOK_AGAIN,
+        object_id=identifier,
+        customer_id=identifier if kind == "customer" else "",
+        livemode=settings.STRIPE_LIVE_MODE,
+        happened_at=now,
+        received_at=now,
+        work=work,
+        retry_at=now + FIRST_RETRY,
+    )
+
+
+def enqueue_work(work: str) -> None:
+    """Have a worker look again at what the work names, in the caller's transaction.
+
+    What does not need Stripe comes first: with a Stripe that does not answer, this may take long.
+    """
+    if not hold_back(_job_of(work), lock=work):
+        kind, _, identifier = work.partition(":")
+        enqueue(JOBS[kind], lock=work, priority=AFTER_OTHERS, **{f"{kind}_id": identifier})
 
 
 def _job_of(work: str) -> str:
@@ -137,8 +174,11 @@ def _locked(rows: QuerySet[Event]) -> list[UUID]:
 
 def cause_of(events: list[UUID]) -> Actor:
     """In whose name the work is done that these events ask for."""
-    newest = Event.objects.filter(id__in=events).latest("happened_at", "received_at", "event_id")
-    return Actor.stripe_events(newest=f"{newest.type} {newest.event_id}", others=len(events) - 1)
+    asking = Event.objects.filter(id__in=events).order_by("happened_at", "received_at", "event_id")
+    sent = list(asking.exclude(type=LOOK_AGAIN).values_list("type", "event_id"))
+    if not sent:
+        return Actor.stripe(customer_id=asking[0].object_id)
+    return Actor.stripe_events(newest=" ".join(sent[-1]), others=len(sent) - 1)
 
 
 @transaction.atomic
@@ -184,7 +224,7 @@ def replay(events: QuerySet[Event], *, now: datetime) -> list[str]:
     """Work these events off once more, whatever became of them; returns what is looked at again."""
     asking = events.exclude(work="")
     works = sorted(set(asking.values_list("work", flat=True)))
-    asking.update(state=Event.State.PENDING, finished_at=None, retry_at=now + FIRST_RETRY)
+    asking.update(state=Event.State.PENDING, attempts=0, error="", finished_at=None, retry_at=now + FIRST_RETRY)
     for work in works:
         enqueue_work(work)
     return works
@@ -195,9 +235,17 @@ def requeue(*, work: str, now: datetime) -> None:
     """Enqueue pending work again whose time has come, and put its next time off."""
     pending = Event.objects.filter(work=work, state=Event.State.PENDING)
     Event.objects.filter(id__in=_locked(pending)).update(retry_at=now + FIRST_RETRY)
-    # With workers that wait for a Stripe that does not answer, a job a minute would pile up.
-    if not is_waiting(_job_of(work), lock=work):
-        enqueue_work(work)
+    enqueue_work(work)
+
+
+def forget_old(*, now: datetime) -> int:
+    """Delete the events that were worked off or ignored long ago; tells how many there were."""
+    old = Event.objects.exclude(state=Event.State.PENDING).filter(finished_at__lt=now - KEPT_FOR)
+    forgotten = 0
+    while batch := list(old.order_by("finished_at").values_list("id", flat=True)[:FORGOTTEN_AT_ONCE]):
+        # One that somebody has replayed meanwhile stays.
+        forgotten += old.filter(id__in=batch).delete()[0]
+    return forgotten
 
 
 @contextmanager
@@ -205,17 +253,19 @@ def working_off(events: list[UUID], *, work: str, clock: Clock) -> Iterator[None
     """Run the block as the work that these events ask for: they are finished with it, or postponed.
 
     What Stripe keeps us from doing is postponed quietly; what nobody anticipated is
-    raised besides, so that the job shows it. What Stripe no longer has needs no work.
+    raised besides, so that the job shows it. What Stripe no longer has needs no work,
+    unless it is only something besides that is missing, which may be there the next time.
     """
     try:
         yield
-    except StripeMissing as error:
-        finish(events, work=work, now=clock(), note=str(error))
     except StripeUnavailable as error:
         log.warning("stripe work postponed", error=str(error))
         # Once Stripe is back, all is well within minutes, however long it was away.
         postpone(events, work=work, error=str(error), now=clock(), longest=FIRST_RETRY)
     except StripeRefused as error:
+        if isinstance(error, StripeMissing) and error.name == work:
+            finish(events, work=work, now=clock(), note=str(error))
+            return
         log.warning("stripe work postponed", error=str(error))
         postpone(events, work=work, error=str(error), now=clock())
     except Exception as error:

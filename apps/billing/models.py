@@ -44,6 +44,7 @@ class Event(models.Model):
             models.Index(fields=["work"], condition=Q(state="pending"), name="billing_event_pending_work"),
             models.Index(fields=["retry_at"], condition=Q(state="pending"), name="billing_event_pending_retry"),
             models.Index(fields=["-happened_at"], name="billing_event_happened"),
+            models.Index(fields=["finished_at"], condition=~Q(state="pending"), name="billing_event_finished"),
         ]
 
     def __str__(self) -> str:

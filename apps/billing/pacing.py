@@ -66,7 +66,8 @@ class Pace:
         """Let nothing begin for so long, at an endpoint or at the ACCOUNT: Stripe said so."""
         self._ensure(name)
         with connection.cursor() as cursor:
-            cursor.execute(_BLOCK, {"name": name, "now": self._now(), "pause": min(seconds, LONGEST_BLOCK)})
+            values = {"name": name, "now": self._now(), "pause": min(seconds, LONGEST_BLOCK)}
+            cursor.execute(_BLOCK, {**values, "longest_block": LONGEST_BLOCK})
 
     def pause(self, seconds: float) -> None:
         """Wait, and hold nobody else up."""
@@ -89,6 +90,7 @@ class Pace:
             "slack": SLACK,
             "endpoint_pause": self._endpoint_pause,
             "account_pause": self._account_pause,
+            "longest_block": LONGEST_BLOCK,
         }
         with connection.cursor() as cursor:
             cursor.execute(_TAKE, values)
@@ -113,33 +115,42 @@ def _pause(per_second: int) -> float:
     return (WINDOW + SLACK) / per_second if per_second else 0.0
 
 
-# `locked` holds both rows before `moment` reads the clock, or who waited for the rows would
-# take a moment that has passed.
+# `locked` holds both rows before `held` reads the clock, or who waited for the rows would
+# take a moment that has passed. What lies further ahead than any request or block can have
+# put it was written before the database's clock was put back, and is not believed.
 _TAKE = """
 WITH locked AS (
-    SELECT free_at, blocked_until FROM billing_pace
-    WHERE name IN (%(endpoint)s, %(account)s) ORDER BY name FOR UPDATE
+    SELECT name, free_at, blocked_until, interval '1 second' * (
+        CASE name WHEN %(account)s THEN %(account_pause)s ELSE %(endpoint_pause)s END
+    ) AS pause, interval '1 second' * %(slack)s AS slack
+    FROM billing_pace WHERE name IN (%(endpoint)s, %(account)s) ORDER BY name FOR UPDATE
 ), held AS (
-    SELECT count(*) AS rows, interval '1 second' AS second, max(free_at) AS free_at,
-           max(blocked_until) AS blocked_until, coalesce(%(now)s::timestamptz, clock_timestamp()) AS present
-    FROM locked
+    SELECT count(*) AS rows, coalesce(%(now)s::timestamptz, clock_timestamp()) AS present FROM locked
+), believed AS (
+    SELECT name, pause, slack, present,
+        CASE WHEN free_at <= present + slack + pause THEN greatest(free_at, present) ELSE present END AS free_at,
+        CASE WHEN blocked_until <= present + interval '1 second' * %(longest_block)s THEN blocked_until END
+            AS blocked_until
+    FROM locked, held WHERE rows = 2
 ), moment AS (
-    SELECT second, present, greatest(present, free_at - %(slack)s * second, blocked_until) AS start
-    FROM held WHERE rows = 2
+    SELECT present, greatest(present, max(free_at - slack), max(blocked_until)) AS start FROM believed GROUP BY present
 ), moved AS (
     UPDATE billing_pace
-    SET free_at = greatest(free_at, present)
-        + CASE name WHEN %(account)s THEN %(account_pause)s ELSE %(endpoint_pause)s END * second
-    FROM moment WHERE name IN (%(endpoint)s, %(account)s) AND start = present
+    SET free_at = believed.free_at + believed.pause, blocked_until = believed.blocked_until
+    FROM believed, moment WHERE billing_pace.name = believed.name AND moment.start = moment.present
 )
 SELECT extract(epoch FROM start - present) FROM moment
 """
 _BLOCK = """
+WITH said AS (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS present, interval '1 second' * %(pause)s AS pause,
+        interval '1 second' * %(longest_block)s AS longest_block
+)
 UPDATE billing_pace
 SET blocked_until = greatest(
-    blocked_until, coalesce(%(now)s::timestamptz, clock_timestamp()) + %(pause)s * interval '1 second'
+    CASE WHEN blocked_until <= present + longest_block THEN blocked_until END, present + pause
 )
-WHERE name = %(name)s
+FROM said WHERE name = %(name)s
 """
 _ENSURE = """
 INSERT INTO billing_pace (name, free_at)

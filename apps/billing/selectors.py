@@ -79,11 +79,8 @@ def _subscription(data: dict[str, Any]) -> Subscription:
 
 
 def _item(data: dict[str, Any]) -> Item:
-    return Item(
-        id=data["id"],
-        price_id=data["price"]["id"],
-        quantity=data.get("quantity") or 1,
-    )
+    quantity = data.get("quantity")
+    return Item(id=data["id"], price_id=data["price"]["id"], quantity=1 if quantity is None else quantity)
 
 
 def _moment(seconds: int | None) -> datetime | None:
@@ -102,7 +99,8 @@ def open_invoices(subscription_ids: Iterable[str]) -> tuple[OpenInvoice, ...]:
 def _open_invoice(data: dict[str, Any]) -> OpenInvoice | None:
     finalized_at = _moment((data.get("status_transitions") or {}).get("finalized_at"))
     subscription_id = data["parent"]["subscription_details"]["subscription"]
-    return OpenInvoice(data["id"], subscription_id, finalized_at) if finalized_at else None
+    due_date = _moment(data.get("due_date"))
+    return OpenInvoice(data["id"], subscription_id, finalized_at, due_date) if finalized_at else None
 
 
 def prices(price_ids: Iterable[str]) -> dict[str, Price]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Item:
-    """One price within a subscription."""
+    """One price within a subscription. `quantity` is 1 where Stripe counts none, as with metered prices."""
 
     id: str
     price_id: str
@@ -74,11 +74,17 @@ class Price:
 
 @dataclass(frozen=True)
 class OpenInvoice:
-    """A finalized invoice of a subscription that is not paid."""
+    """A finalized invoice of a subscription that is not paid. `due_date` None: it is charged, not sent."""
 
     id: str
     subscription_id: str
     finalized_at: datetime
+    due_date: datetime | None
+
+    @property
+    def due_since(self) -> datetime:
+        """From when on it is overdue."""
+        return self.due_date or self.finalized_at
 
 
 @dataclass(frozen=True, repr=False)

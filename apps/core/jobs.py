@@ -21,6 +21,9 @@ from apps.core.locks import advisory_lock
 
 # A living worker sends a heartbeat every ten seconds.
 SILENCE_OF_THE_DEAD = 30
+# Jobs with a higher priority are done first; 0 is that of most.
+BEFORE_OTHERS = 10
+AFTER_OTHERS = -10
 
 
 def job(*, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -61,7 +64,7 @@ def _on_schedule(*, name: str, cron: str) -> Callable[[Callable[[], None]], Call
                 function()
 
         # One lock per schedule: a slow run is never overtaken by the next.
-        task = app.task(name=name, lock=name, pass_context=False)(run)
+        task = app.task(name=name, lock=name, priority=BEFORE_OTHERS, pass_context=False)(run)
         app.periodic(cron=cron)(task)
         return function
 
@@ -103,6 +106,22 @@ def absorb_twins(name: str, *, lock: str) -> None:
         )
 
 
+def hold_back(name: str, *, lock: str) -> bool:
+    """Have an enqueued job of this name and lock not begin before the caller's transaction ends, if there is one.
+
+    Such a job sees what that transaction writes; where there is none, or it is about to
+    begin, the caller enqueues another.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM procrastinate_jobs WHERE status = 'todo' AND task_name = %s AND lock = %s"
+            # Workers take a job FOR UPDATE SKIP LOCKED; several callers may hold one back.
+            " LIMIT 1 FOR SHARE SKIP LOCKED",
+            [name, lock],
+        )
+        return cursor.fetchone() is not None
+
+
 def is_waiting(name: str, *, lock: str) -> bool:
     """Whether a job of this name and lock is enqueued and has not begun."""
     with connection.cursor() as cursor:
@@ -113,12 +132,12 @@ def is_waiting(name: str, *, lock: str) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def enqueue(name: str, *, lock: str | None = None, **arguments: Any) -> None:
+def enqueue(name: str, *, lock: str | None = None, priority: int = 0, **arguments: Any) -> None:
     """Enqueue a job, to run once the caller's transaction has committed.
 
-    Jobs with the same lock run one after another, in the order of their coming.
+    Jobs with the same lock run one after another, those of one priority in the order of their coming.
     """
-    configure_task(name=name, job_manager=_in_transaction(), lock=lock).defer(**arguments)
+    configure_task(name=name, job_manager=_in_transaction(), lock=lock, priority=priority).defer(**arguments)
 
 
 def _in_transaction() -> JobManager:

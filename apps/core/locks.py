@@ -24,6 +24,20 @@ def advisory_lock(name: str) -> Iterator[None]:
         _release(key)
 
 
+@contextmanager
+def free_advisory_lock(name: str) -> Iterator[bool]:
+    """As `advisory_lock`, without waiting: tells whether the lock was free, and is held."""
+    key = _key(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        held = bool(cursor.fetchone()[0])
+    try:
+        yield held
+    finally:
+        if held:
+            _release(key)
+
+
 def lock_until_commit(name: str) -> None:
     """Hold the lock of this name until the caller's transaction ends."""
     with connection.cursor() as cursor:

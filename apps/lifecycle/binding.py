@@ -269,6 +269,9 @@ def _named_administrator(case: Situation, subscription: Subscription) -> tuple[N
 
 def _join(case: Situation, subscription: Subscription) -> Found:
     """A subscription without a claim belongs to its customer's tenant, if there is just one."""
+    if Binding.objects.filter(stripe_id=subscription.id).exclude(former_tenant=None).exists():
+        message = "The tenant that it belonged to was deleted. Restore that, or cancel the subscription in Stripe."
+        return Found(Outcome.REFUSED, note=message, cause=Cause(REFUSED, message))
     tenants = list(Tenant.objects.filter(stripe_customer_id=case.customer.id)[:2])
     if len(tenants) == 1:
         return Found(Outcome.BOUND, tenants[0])

@@ -57,6 +57,8 @@ class Difference:
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(value) or "none"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S} UTC"
     return str(value) if value not in ("", None) else "none"
 
 
@@ -82,7 +84,7 @@ def _is_wanting(tenant: Tenant) -> bool:
 
 
 def _retention_changes(tenant: Tenant, kept: Retention) -> list[Change]:
-    if tenant.delete_at == kept.delete_at:
+    if tenant.delete_at == kept.delete_at or tenant.provisioning == Provisioning.DELETING:
         return []
     return [Change("delete_at", tenant.delete_at, kept.delete_at)]
 
@@ -156,11 +158,11 @@ def _standings(tenant: Tenant, subscriptions: tuple[Subscription, ...], now: dat
 
 
 def _overdue_since(subscriptions: tuple[Subscription, ...]) -> dict[str, datetime]:
-    """Since when each subscription's payment is due: its earliest open invoice counts."""
+    """Since when each subscription's payment is due: of its open invoices the one that was due first counts."""
     since: dict[str, datetime] = {}
     for invoice in billing.open_invoices(each.id for each in subscriptions if each.status == "past_due"):
         known = since.get(invoice.subscription_id)
-        since[invoice.subscription_id] = min(known, invoice.finalized_at) if known else invoice.finalized_at
+        since[invoice.subscription_id] = min(known, invoice.due_since) if known else invoice.due_since
     return since
 
 
@@ -205,6 +207,8 @@ def _assigned(tenant: Tenant, judged: Verdict) -> tuple[Assigned, ...] | None:
     version it has: never a silent free pass, and never a silent loss.
     """
     items = [(subscription, item) for subscription in judged.granting for item in subscription.items]
+    # Of what has none left nothing is held; but with no plan at all there would be no limits.
+    items = [(subscription, item) for subscription, item in items if item.quantity] or items
     published = plans.newest_versions({item.price_id for _, item in items} & plans.price_groups().keys())
     held = {each.item_id: each.version for each in _held(tenant)}
     wanted = [(subscription, item, published.get(item.price_id) or held.get(item.id)) for subscription, item in items]

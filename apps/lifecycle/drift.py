@@ -19,8 +19,9 @@ from apps.core.clock import Clock
 from apps.core.dry_run import rolled_back
 from apps.core.locks import advisory_lock
 from apps.lifecycle import services
+from apps.lifecycle.attempts import Attempts
 from apps.lifecycle.difference import Difference, difference
-from apps.lifecycle.sweeping import attempt, every_customer
+from apps.lifecycle.sweeping import every_customer
 from apps.plans import selectors as plans
 from apps.tenants.models import Tenant
 
@@ -28,16 +29,15 @@ Progress = Callable[[str], None]
 
 
 @dataclass
-class Drift:
+class Drift(Attempts):
     """What is different, and what could not be looked at. False: everything looked at is what Stripe says.
 
     `objects` that differ, by names such as `subscription:sub_1`; all `tenants` looked at, by
-    their ids; `errors` by what they are about; how many `customers` were looked at.
+    their ids; how many `customers` were looked at.
     """
 
     objects: dict[str, ObjectDrift] = field(default_factory=dict)
     tenants: dict[str, Difference] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
     customers: int = 0
 
     def __bool__(self) -> bool:
@@ -47,6 +47,18 @@ class Drift:
     def different(self) -> list[Difference]:
         """The tenants that are not what they should be."""
         return [found for found in self.tenants.values() if found]
+
+    @property
+    def lost(self) -> list[str]:
+        """Of what Stripe has no trace any more, although something here rests on it."""
+        return [name for name, each in self.objects.items() if each.lost]
+
+    @property
+    def living_by_the_lost(self) -> list[str]:
+        """The tenants that are open by a customer of whom Stripe has no trace, by their ids."""
+        lost = set(self.lost)
+        looked_at = [found.tenant for found in self.tenants.values()]
+        return [each.tenant_id for each in looked_at if each.is_open and f"customer:{each.stripe_customer_id}" in lost]
 
     def add_objects(self, found: list[ObjectDrift]) -> None:
         """Note these objects; one that was noted already stays as it was."""
@@ -67,7 +79,7 @@ def of_account(*, clock: Clock, progress: Progress = lambda _: None) -> Drift:
     """
     drift = Drift()
     suspects = _suspects(drift, progress)
-    attempt(drift.errors, "catalogue", partial(_compare_catalogue, drift, suspects, clock))
+    drift.attempt("catalogue", partial(_compare_catalogue, drift, suspects, clock))
     for customer_id in every_customer():
         progress(customer_id)
         _look_at_customer(drift, customer_id, suspects, clock)
@@ -106,7 +118,7 @@ def _suspects(drift: Drift, progress: Progress) -> dict[str, Suspect]:
     found: dict[str, Suspect] = {}
     for name in billing_drift.catalogue_names():
         progress(name)
-        attempt(drift.errors, name, partial(_suspect, found, name))
+        drift.attempt(name, partial(_suspect, found, name))
     return found
 
 
@@ -140,14 +152,14 @@ def _published(price_ids: set[str]) -> dict[str, dict[str, Any]]:
 
 def _look_at_customer(drift: Drift, customer_id: str, suspects: Mapping[str, Suspect], clock: Clock) -> None:
     drift.customers += 1
-    attempt(drift.errors, customer_id, partial(_compare_customer, drift, customer_id, suspects, clock))
+    drift.attempt(customer_id, partial(_compare_customer, drift, customer_id, suspects, clock))
 
 
 def _compare_customer(drift: Drift, customer_id: str, suspects: Mapping[str, Suspect], clock: Clock) -> None:
     with advisory_lock(f"customer:{customer_id}"):
         look = billing_drift.look_at_customer(customer_id, suspects=suspects)
         if look is None:
-            drift.add_objects([billing_drift.gone(f"customer:{customer_id}")])
+            drift.add_objects([billing_drift.without_a_trace(f"customer:{customer_id}")])
             return
         with rolled_back():
             objects, tenants = _follow(look, suspects, clock)
@@ -169,7 +181,7 @@ def _look_at_tenants(drift: Drift, tenants: list[Tenant], clock: Clock) -> None:
     """Those of these tenants to which no customer has led: by what is mirrored."""
     for tenant in tenants:
         if tenant.tenant_id not in drift.tenants:
-            attempt(drift.errors, tenant.tenant_id, partial(_compare_tenant, drift, tenant, clock))
+            drift.attempt(tenant.tenant_id, partial(_compare_tenant, drift, tenant, clock))
 
 
 def _compare_tenant(drift: Drift, tenant: Tenant, clock: Clock) -> None:

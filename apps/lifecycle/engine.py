@@ -44,10 +44,16 @@ class Standing:
     until: datetime | None
 
     @property
+    def ended_at(self) -> datetime | None:
+        """When it ended; one that has run out did at the moment that was set, before Stripe says so."""
+        if self.rank != Rank.ENDED:
+            return None
+        return self.subscription.ended_at or self.subscription.cancel_at or self.subscription.created
+
+    @property
     def order(self) -> tuple[Rank, datetime, str]:
         """Best first when sorted descending: by rank, then the one that ended or began last."""
-        subscription = self.subscription
-        return self.rank, subscription.ended_at or subscription.created, subscription.id
+        return self.rank, self.ended_at or self.subscription.created, self.subscription.id
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def standing(
 ) -> Standing | None:
     """What one subscription says; None when nothing has come of it.
 
-    `overdue_since` is the earliest `finalized_at` of its open invoices.
+    `overdue_since` is when the first of its open invoices was due.
     """
     if subscription.status in WITHOUT_EFFECT:
         return None
@@ -121,7 +127,7 @@ def verdict(
         description=hold.reason if hold else description,
         granting=_granting(ordered),
         next_at=_earliest(*(each.until for each in ordered), hold.until if hold else None, after=now),
-        ended_at=_ended_at(best),
+        ended_at=best.ended_at if best else None,
     )
 
 
@@ -129,12 +135,6 @@ def _without_subscription(has_billing: bool, has_lived: bool) -> tuple[State, st
     if not has_billing:
         return State.APPROVED, ""
     return (State.SUSPENDED, HAS_ENDED) if has_lived else (State.REQUESTED, "")
-
-
-def _ended_at(best: Standing | None) -> datetime | None:
-    if best is None or best.rank != Rank.ENDED:
-        return None
-    return best.subscription.ended_at or best.subscription.cancel_at or best.subscription.created
 
 
 def _granting(ordered: list[Standing]) -> tuple[Subscription, ...]:

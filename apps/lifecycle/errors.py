@@ -23,5 +23,17 @@ class StillSubscribed(TenantryError):
     """The tenant still has a living subscription."""
 
 
+class ReasonMissing(TenantryError):
+    """A reason is needed: say why, in a few words."""
+
+
+class NotDue(TenantryError):
+    """It is not time to delete the tenant."""
+
+
+class Kept(TenantryError):
+    """Somebody wants the tenant kept."""
+
+
 class BeingDeleted(TenantryError):
     """The tenant is being deleted."""

@@ -1,6 +1,6 @@
 """Telling a tenant's administrators when its data will be deleted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -16,42 +16,48 @@ from apps.audit.services import Cause
 from apps.core.actors import Actor
 from apps.core.clock import Clock
 from apps.core.locks import advisory_lock
+from apps.lifecycle.alerts import NOBODY_TOLD, NOTICE_FAILED, NOTICES
 from apps.lifecycle.difference import difference, retention_with, time_of
 from apps.lifecycle.reconciling import reconcile
 from apps.tenants import context
 from apps.tenants import services as tenants
+from apps.tenants.errors import TenantNotReady
 from apps.tenants.models import Provisioning, Tenant
 
 log = structlog.get_logger(__name__)
 
-NOTICE_FAILED = "deletion_notice_failed"
-NOBODY_TOLD = "deletion_notice_without_address"
-CODES = (NOTICE_FAILED, NOBODY_TOLD)
-
 
 @dataclass(frozen=True)
 class Notice:
-    """One notice: so many days before, and to whom."""
+    """One notice: so many days before the deletion."""
 
     days: int
     delete_at: datetime
-    addresses: tuple[str, ...]
+
+
+@dataclass
+class Sending:
+    """Who was told, and whom a mail server did not want to tell, and why."""
+
+    told: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def give_notice(*, tenant_key: UUID, actor: Actor, clock: Clock) -> None:
-    """Send the notice that is due, if one is, and note that; its time runs from then."""
+    """Send the notice that is due, if one is, and note that; its time runs from then.
+
+    It is given once somebody there was told, or nobody there can be. Else it is tried again.
+    """
     with advisory_lock(f"notice:{tenant_key}"):
         tenant = Tenant.objects.filter(pk=tenant_key).first()
         notice = _due(tenant, clock()) if tenant else None
         if tenant is None or notice is None:
             return
-        try:
-            _send(tenant, notice)
-        except Exception as error:
-            log.exception("notice of deletion not sent", tenant=tenant.tenant_id)
-            _tell_operator(tenant, NOTICE_FAILED, f"The notice of deletion could not be sent: {error}", clock())
-            return
-        _note(tenant, notice, actor, clock())
+        sending = _send(tenant, notice)
+        if sending.told or not sending.failed:
+            _note(tenant, notice, sending, actor, clock())
+        else:
+            audit.set_alerts(subject=tenant.subject, codes=NOTICES, causes=_causes(sending), now=clock())
 
 
 def _due(tenant: Tenant, now: datetime) -> Notice | None:
@@ -59,8 +65,24 @@ def _due(tenant: Tenant, now: datetime) -> Notice | None:
     days = found.retention.notice
     if days is None:
         return None
-    planned = retention_with(tenant, found.verdict, days=days, now=now).delete_at
-    return Notice(days, planned or now, _addresses(tenant))
+    return Notice(days, retention_with(tenant, found.verdict, days=days, now=now).delete_at or now)
+
+
+def _send(tenant: Tenant, notice: Notice) -> Sending:
+    """Tell each by themselves: an address that does not work must not keep the others from being told."""
+    sending = Sending()
+    try:
+        addresses = _addresses(tenant)
+    except TenantNotReady as error:
+        return Sending(failed={tenant.tenant_id: str(error)})
+    for address in addresses:
+        try:
+            _mail(tenant, notice, address)
+            sending.told.append(address)
+        except Exception as error:
+            log.exception("notice of deletion not sent", tenant=tenant.tenant_id)
+            sending.failed[address] = str(error)
+    return sending
 
 
 def _addresses(tenant: Tenant) -> tuple[str, ...]:
@@ -72,35 +94,36 @@ def _addresses(tenant: Tenant) -> tuple[str, ...]:
         return accounts.administrators_addresses()
 
 
-def _send(tenant: Tenant, notice: Notice) -> None:
+def _mail(tenant: Tenant, notice: Notice, address: str) -> None:
     facts = {
         "tenant": tenant,
         "delete_at": notice.delete_at,
         "days": notice.days,
         "support_contact": settings.TENANTRY_SUPPORT_CONTACT,
     }
-    for address in notice.addresses:
-        mail = EmailMultiAlternatives(
-            subject=" ".join(render_to_string("lifecycle/email/deletion_subject.txt", facts).split()),
-            body=render_to_string("lifecycle/email/deletion_body.txt", facts),
-            to=[address],
-        )
-        mail.attach_alternative(render_to_string("lifecycle/email/deletion_body.html", facts), "text/html")
-        mail.send()
+    mail = EmailMultiAlternatives(
+        subject=" ".join(render_to_string("lifecycle/email/deletion_subject.txt", facts).split()),
+        body=render_to_string("lifecycle/email/deletion_body.txt", facts),
+        to=[address],
+    )
+    mail.attach_alternative(render_to_string("lifecycle/email/deletion_body.html", facts), "text/html")
+    mail.send()
 
 
 @transaction.atomic
-def _note(tenant: Tenant, notice: Notice, actor: Actor, now: datetime) -> None:
+def _note(tenant: Tenant, notice: Notice, sending: Sending, actor: Actor, now: datetime) -> None:
     tenants.note_notice(tenant=tenant, days=notice.days, now=time_of(tenant, now=now))
-    after = {"days_left": notice.days, "told": len(notice.addresses)}
+    after = {"days_left": notice.days, "told": len(sending.told)}
     audit.record(actor=actor, action="tenant.deletion_announced", subject=tenant.subject, now=now, after=after)
-    if notice.addresses:
-        audit.set_alerts(subject=tenant.subject, codes=CODES, causes=[], now=now)
-    else:
-        message = "Its data is going to be deleted, and nobody there has an e-mail address. Tell them another way."
-        _tell_operator(tenant, NOBODY_TOLD, message, now)
+    audit.set_alerts(subject=tenant.subject, codes=NOTICES, causes=_causes(sending), now=now)
     reconcile(tenant=tenant, actor=actor, now=now)
 
 
-def _tell_operator(tenant: Tenant, code: str, message: str, now: datetime) -> None:
-    audit.set_alerts(subject=tenant.subject, codes=CODES, causes=[Cause(code, message)], now=now)
+def _causes(sending: Sending) -> list[Cause]:
+    if sending.failed:
+        told = "; ".join(f"{whom}: {why}" for whom, why in sending.failed.items())
+        return [Cause(NOTICE_FAILED, f"The notice of deletion could not be sent to everybody. {told}")]
+    if not sending.told:
+        message = "Its data is going to be deleted, and nobody there has an e-mail address. Tell them another way."
+        return [Cause(NOBODY_TOLD, message)]
+    return []

@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.accounts.personal import Section
 from apps.audit import services as audit
 from apps.audit.models import Alert, Entry
+from apps.billing import selectors as billing
 from apps.core.actors import Actor, ActorKind
 from apps.lifecycle.difference import is_complete
 from apps.lifecycle.errors import AdministratorStillNeeded
@@ -24,7 +25,7 @@ FORMAT = "tenantry.personal-data"
 VERSION = 1
 
 FIRST_ADMINISTRATOR = "What your provider noted of you as the tenant’s first administrator; null when that is not you."
-ALERTS = "What went wrong for your provider in a way that mentions an e-mail address of yours."
+ALERTS = "What went wrong for your provider in a way that mentions an e-mail address or name of yours."
 AUDIT = "What your provider’s audit tells of you: what you did, and what was done with your data. It is never edited."
 
 
@@ -66,7 +67,7 @@ def export_member(*, tenant: Tenant, user: User, actor: Actor, now: datetime) ->
         sections = personal.sections_of(user=user)
     provider = {
         "first_administrator": Section(FIRST_ADMINISTRATOR, _noted_of(tenant, user)),
-        "alerts": Section(ALERTS, _alerts(tenant, _addresses(tenant, user))),
+        "alerts": Section(ALERTS, _alerts(tenant, _words(tenant, user))),
         "audit": Section(AUDIT, _audit_of_member(tenant, user)),
     }
     document = _document(tenant_id=tenant.tenant_id, sections=sections, provider=provider, now=now)
@@ -99,7 +100,7 @@ def erase_member(*, tenant: Tenant, user: User, reason: str, even_the_last: bool
     """
     # Locked, so that nothing that is read of the tenant here is changed before it is erased.
     locked = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-    _blot_out(locked, _addresses(locked, user))
+    _blot_out(locked, _words(locked, user))
     if _is_first_administrator(locked, user):
         _forget_first_administrator(locked)
     with context.enter(locked):
@@ -139,34 +140,53 @@ def _noted_of(tenant: Tenant, user: User) -> dict[str, str] | None:
     return {name: value for name, value in tenant.first_administrator.items() if name != "password_hash"}
 
 
-def _addresses(tenant: Tenant, user: User) -> set[str]:
-    noted = _noted_of(tenant, user) or {}
+def _words(tenant: Tenant, user: User) -> set[str]:
+    """The addresses and names by which messages may speak of somebody."""
+    noted = _noted_of(tenant, user)
     with context.enter(tenant):
-        return personal.addresses_of(user=user) | {noted.get("email", "")} - {""}
+        words = personal.addresses_of(user=user) | {user.full_name}
+    if noted is not None:
+        words |= {noted.get("email", ""), noted.get("full_name", ""), *_claimed_names(tenant)}
+    # A shorter one would be found in what speaks of others.
+    return {word for word in words if len(word) > 2}
 
 
-def _alerts(tenant: Tenant, addresses: set[str]) -> list[dict[str, object]]:
-    return [{"at": each.raised_at, "message": each.message} for each in _alerts_that_mention(tenant, addresses)]
+def _claimed_names(tenant: Tenant) -> list[str]:
+    """As whom the claiming subscription's metadata names the first administrator, usable or not."""
+    claiming = billing.subscriptions([tenant.claimed_by] if tenant.claimed_by else [])
+    return [each.metadata.get(key, "") for each in claiming for key in ("admin-user", "admin-full-name", "admin-email")]
 
 
-def _blot_out(tenant: Tenant, addresses: set[str]) -> None:
-    """An alert may quote a mail server's words, and with them an address."""
-    for alert in _alerts_that_mention(tenant, addresses):
-        for address in addresses:
-            alert.message = _mention(address).sub("(erased)", alert.message)
+def _alerts(tenant: Tenant, words: set[str]) -> list[dict[str, object]]:
+    return [{"at": each.raised_at, "message": each.message} for each in _alerts_that_mention(tenant, words)]
+
+
+def _blot_out(tenant: Tenant, words: set[str]) -> None:
+    """An alert, or the note on a subscription, may quote the metadata or a mail server's answer."""
+    for alert in _alerts_that_mention(tenant, words):
+        alert.message = _without(alert.message, words)
         alert.save(update_fields=["message"])
+    for subscription in tenant.subscriptions.exclude(note=""):
+        subscription.note = _without(subscription.note, words)
+        subscription.save(update_fields=["note"])
 
 
-def _alerts_that_mention(tenant: Tenant, addresses: set[str]) -> list[Alert]:
+def _without(text: str, words: set[str]) -> str:
+    for word in sorted(words, key=len, reverse=True):
+        text = _mention(word).sub("(erased)", text)
+    return text
+
+
+def _alerts_that_mention(tenant: Tenant, words: set[str]) -> list[Alert]:
     subscriptions = tenant.subscriptions.values_list("stripe_id", flat=True)
     subjects = [tenant.subject, *(f"subscription:{each}" for each in subscriptions)]
     alerts = Alert.objects.filter(subject__in=subjects).order_by("raised_at")
-    return [each for each in alerts if any(_mention(address).search(each.message) for address in addresses)]
+    return [each for each in alerts if any(_mention(word).search(each.message) for word in words)]
 
 
-def _mention(address: str) -> re.Pattern[str]:
-    """The address itself, not one that begins or ends like it."""
-    return re.compile(rf"(?<![\w.%+-]){re.escape(address)}(?![\w-]|\.\w)", re.IGNORECASE)
+def _mention(word: str) -> re.Pattern[str]:
+    """The word itself, not one that begins or ends like it."""
+    return re.compile(rf"(?<![\w.%+-]){re.escape(word)}(?![\w-]|\.\w)", re.IGNORECASE)
 
 
 def _audit_of_member(tenant: Tenant, user: User) -> list[dict[str, object]]:

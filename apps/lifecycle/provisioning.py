@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 
 from apps.accounts import services as accounts
 from apps.accounts.models import User
+from apps.accounts.services import NewUser
 from apps.accounts.tokens import welcome_path
 from apps.audit import services as audit
 from apps.audit.services import Cause
@@ -37,7 +38,7 @@ def provision(*, tenant: Tenant, actor: Actor, now: datetime) -> Tenant:
     with advisory_lock(f"provision:{tenant.pk}"):
         started = _start(tenant)
         if started is None:
-            return Tenant.objects.get(pk=tenant.pk)
+            return Tenant.objects.filter(pk=tenant.pk).first() or tenant
         try:
             _run_steps(started, actor=actor, now=now)
         except Exception as error:
@@ -50,8 +51,8 @@ def provision(*, tenant: Tenant, actor: Actor, now: datetime) -> Tenant:
 def _start(tenant: Tenant) -> Tenant | None:
     """The tenant as it is now, marked as running; None when it is not to be provisioned (any more)."""
     with transaction.atomic():
-        locked = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-        if not locked.is_open:
+        locked = Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk).first()
+        if locked is None or not locked.is_open or locked.provisioning == Provisioning.DELETING:
             return None
         if locked.provisioning != Provisioning.READY:
             tenants.set_provisioning(tenant=locked, status=Provisioning.RUNNING)
@@ -182,12 +183,29 @@ def hand_out_link(*, tenant: Tenant, actor: Actor, now: datetime) -> str:
     return link
 
 
+@transaction.atomic
+def add_administrator(*, tenant: Tenant, new: NewUser, actor: Actor, now: datetime) -> str:
+    """Make somebody an administrator of a tenant; returns a one-time link for them.
+
+    Raises:
+        TenantNotReady: when the tenant cannot be entered.
+        UnusableUser: when the user name or the address is malformed, or somebody's already.
+    """
+    accounts.refuse_unusable(new)
+    with context.enter(tenant):
+        path = welcome_path(user=accounts.add_administrator(new=new))
+    after = {"role": User.Role.ADMINISTRATOR.value}
+    audit.record(actor=actor, action="tenant.administrator_added", subject=tenant.subject, now=now, after=after)
+    return links.tenant_url(tenant, path)
+
+
 def _first_administrator(tenant: Tenant) -> User:
     username = tenant.first_administrator.get("username", "")
     user = User.objects.filter(username__iexact=username).first()
     if user is None:
         raise NoFirstAdministrator(
             f"The first administrator of tenant {tenant.tenant_id!r} has been erased. "
-            "Another administrator signs in, or asks for a new password, on the tenant's own host."
+            "Another administrator signs in, or asks for a new password, on the tenant's own host; "
+            f"where there is none, `manage.py tenant_administrator {tenant.tenant_id} USERNAME` makes one."
         )
     return user

@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.jobs import enqueue
+from apps.lifecycle.alerts import END_OF_TENANT
 from apps.lifecycle.difference import Difference, difference
 from apps.lifecycle.retention import Retention
 from apps.plans import selectors as plans
@@ -48,15 +49,21 @@ def _apply(found: Difference, *, actor: Actor, now: datetime) -> None:
         tenant_services.move_state(
             tenant=tenant, state=verdict.state, description=verdict.description, actor=actor, now=now
         )
+        if tenant.is_open:
+            audit.set_alerts(subject=tenant.subject, codes=END_OF_TENANT, causes=[], now=now)
     _plan_deletion(found, actor=actor, now=now)
     _schedule(found, now=now)
 
 
 def _plan_deletion(found: Difference, *, actor: Actor, now: datetime) -> None:
     tenant, delete_at = found.tenant, found.retention.delete_at
-    if tenant.notices and tenant.provisioning != Provisioning.DELETING and found.retention == Retention():
+    if tenant.provisioning == Provisioning.DELETING:
+        # Whoever deletes it goes on, or opens it again and has it looked at.
+        return
+    if found.retention == Retention() and (tenant.notices or tenant.delete_at):
         # It lives again, or is kept: what it was told is void, and would be told anew.
         tenant_services.forget_notices(tenant=tenant)
+        audit.set_alerts(subject=tenant.subject, codes=END_OF_TENANT, causes=[], now=now)
     if tenant.delete_at != delete_at:
         tenant_services.plan_deletion(tenant=tenant, delete_at=delete_at, actor=actor, now=now)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from textwrap import indent
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from apps.core.clock import from_timestamp
 from apps.core.commands import TenantryCommand
+from apps.lifecycle.attempts import Attempts
 from apps.lifecycle.difference import Difference
 from apps.lifecycle.drift import Drift
 from apps.lifecycle.selectors import difference_shown, drift_shown
@@ -35,6 +37,7 @@ def report_sweep(command: TenantryCommand, sweep: Sweep) -> None:
                 "customers": sweep.customers,
                 "changed": [difference_shown(found) for found in sweep.differences],
                 "errors": sweep.errors,
+                "unanswered": len(sweep.unanswered),
             }
         )
     command.say(
@@ -43,12 +46,11 @@ def report_sweep(command: TenantryCommand, sweep: Sweep) -> None:
     )
     report_differences(command, sweep.differences)
     if sweep.errors:
-        raise CommandError(_not_looked_at(sweep.errors))
+        raise CommandError(_not_looked_at(sweep))
 
 
-def _not_looked_at(errors: dict[str, str]) -> str:
-    told = "\n".join(f"  {name}: {error}" for name, error in errors.items())
-    return f"These could not be looked at:\n{told}"
+def _not_looked_at(attempts: Attempts) -> str:
+    return f"These could not be looked at:\n{indent(attempts.told(), '  ')}"
 
 
 def report_drift(command: TenantryCommand, drift: Drift) -> None:
@@ -66,7 +68,7 @@ def report_drift(command: TenantryCommand, drift: Drift) -> None:
                 f"  {change.field}: {_shown(change.field, change.here)} → {_shown(change.field, change.in_stripe)}"
             )
     report_differences(command, drift.different)
-    told = [_not_looked_at(drift.errors)] if drift.errors else []
+    told = [_not_looked_at(drift)] if drift.errors else []
     if drift:
         told.insert(0, _how_much(drift))
     if told:
@@ -75,10 +77,23 @@ def report_drift(command: TenantryCommand, drift: Drift) -> None:
 
 
 def _how_much(drift: Drift) -> str:
-    return (
-        f"{len(drift.objects)} objects and {len(drift.different)} tenants are different (here → in Stripe). "
-        "Nothing was changed; `manage.py stripe_sync` takes over what Stripe says."
-    )
+    told = [
+        f"{len(drift.objects)} objects and {len(drift.different)} tenants are different (here → in Stripe).",
+        "Nothing was changed.",
+    ]
+    if drift.different or len(drift.objects) > len(drift.lost):
+        told.append("`manage.py stripe_sync` takes over what Stripe says.")
+    if drift.lost:
+        told.append(_no_trace(drift))
+    return " ".join(told)
+
+
+def _no_trace(drift: Drift) -> str:
+    told = f"Stripe has no trace of {', '.join(drift.lost)} any more, which no sync changes."
+    if drift.living_by_the_lost:
+        living = ", ".join(drift.living_by_the_lost)
+        told += f" `manage.py tenant_hold` or `manage.py tenant_delete` ends what still lives by it: {living}"
+    return told
 
 
 def _shown(field: str, value: Any) -> str:
@@ -108,6 +123,8 @@ def print_tenants(tenants: list[dict[str, Any]]) -> None:
         told = [
             each["state"],
             each["state_description"],
+            f"kept: {each['kept_because']}" if each["kept_because"] else "",
+            f"deleted on {each['delete_at']:%-d %b %Y}" if each["delete_at"] else "",
             "" if each["provisioning"] == "ready" else each["provisioning"],
         ]
         table.add_row(

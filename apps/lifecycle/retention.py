@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-# A notice that a busy worker gives a little late does not put the deletion off.
+# A notice that a busy worker gives so little late does not put the deletion off: a tenth of its time, at most a day.
 LATE = timedelta(days=1)
+
+
+def _tolerance(notice: int) -> timedelta:
+    return min(LATE, timedelta(days=notice) / 10)
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def retention(ended_at: datetime | None, *, policy: Policy, given: Mapping[int, 
     nominal = ended_at + timedelta(days=policy.days)
     if not policy.notices:
         return Retention(nominal, deletion_due=nominal <= now, next_at=nominal if nominal > now else None)
-    if not given and nominal - timedelta(days=policy.notices[0]) < now - LATE:
+    if not given and nominal - timedelta(days=policy.notices[0]) < now - _tolerance(policy.notices[0]):
         return Retention(notice=policy.notices[0])
     return _announced(_promised(nominal, given), policy, given, now)
 
@@ -51,7 +55,7 @@ def _promised(nominal: datetime, given: Mapping[int, datetime]) -> datetime:
         return nominal
     days, at = min(given.items(), key=lambda each: each[1])
     promised = at + timedelta(days=days)
-    return promised if promised > nominal + LATE else nominal
+    return promised if promised > nominal + _tolerance(days) else nominal
 
 
 def notices_to_come(
@@ -69,7 +73,8 @@ def _announced(delete_at: datetime, policy: Policy, given: Mapping[int, datetime
     coming = [moment for moment in (*moments.values(), delete_at) if moment > now]
     return Retention(
         delete_at=delete_at,
-        notice=min(due, default=None),
+        # Who has been told, and is deleted now, need not be told once more.
+        notice=min(due, default=None) if delete_at > now or not given else None,
         deletion_due=delete_at <= now and bool(given),
         next_at=min(coming, default=None),
     )

@@ -70,4 +70,5 @@ def drift_shown(drift: Drift) -> dict[str, Any]:
         ],
         "tenants": [difference_shown(found) for found in drift.different],
         "errors": drift.errors,
+        "unanswered": len(drift.unanswered),
     }

@@ -61,11 +61,13 @@ def rebind_customer(*, customer_id: str, actor: Actor, clock: Clock) -> list[Dif
     """Judge a customer's subscriptions anew: the catalogue has changed, not Stripe.
 
     What is not bound yet may become a tenant by it, and then the administrator's
-    password is wanted, which only Stripe has: such a customer is looked at there.
+    password is wanted, which only Stripe has: such a customer is looked at there, by a job.
     """
-    with advisory_lock(f"customer:{customer_id}"):
+    work = f"customer:{customer_id}"
+    with advisory_lock(work):
         if Binding.objects.filter(customer_id=customer_id, tenant=None).exists():
-            return _follow_customer(customer_id, actor, clock)
+            inbox.look_again([work], now=clock())
+            return []
         return bind_and_reconcile(customer_id=customer_id, passwords={}, actor=actor, now=clock())
 
 
@@ -144,14 +146,12 @@ def follow_product(*, product_id: str, clock: Clock) -> None:
 
 
 def work_off_clock(*, clock_id: str, clock: Clock) -> None:
-    """Look at every customer of a test clock again, for the pending events about it: time has passed for them."""
+    """Have every customer of a test clock looked at, for the pending events about it: time has passed for them."""
     work = f"clock:{clock_id}"
     events = inbox.take(work)
     if events:
-        actor = inbox.cause_of(events)
         with inbox.working_off(events, work=work, clock=clock):
-            for customer_id in billing.customers_on_clock(clock_id):
-                follow_customer(customer_id=customer_id, actor=actor, clock=clock)
+            inbox.look_again([f"customer:{each}" for each in billing.customers_on_clock(clock_id)], now=clock())
 
 
 def _rebind_customers_with(price_id: str) -> None:
@@ -238,8 +238,7 @@ def preview(*, tenant: Tenant, now: datetime) -> Difference:
 def resync_tenant(*, tenant: Tenant, actor: Actor, now: datetime) -> Difference:
     """Reconcile a tenant now, and have its customer looked at again in Stripe by a job."""
     if tenant.stripe_customer_id:
-        lock = f"customer:{tenant.stripe_customer_id}"
-        enqueue("lifecycle.resync_customer", lock=lock, customer_id=tenant.stripe_customer_id)
+        inbox.look_again([f"customer:{tenant.stripe_customer_id}"], now=now)
     return reconcile(tenant=tenant, actor=actor, now=now)
 
 

@@ -1,6 +1,9 @@
 """The jobs that run the flows. Only here do they read the clock."""
 
+from pathlib import Path
 from uuid import UUID
+
+from django.conf import settings
 
 from apps.billing import inbox
 from apps.billing import selectors as billing
@@ -9,7 +12,7 @@ from apps.core.actors import CLOCK, WORKER, Actor, ActorKind
 from apps.core.jobs import enqueue, every_minute, every_night, job, purge, retry_stalled
 from apps.lifecycle import addressing, notices, offboarding, services, sweeping
 from apps.lifecycle.reconciling import reconcile
-from apps.tenants import burial
+from apps.tenants import archive, burial
 from apps.tenants import selectors as tenants
 from apps.tenants import services as tenant_services
 from apps.tenants.models import Tenant
@@ -19,12 +22,6 @@ from apps.tenants.models import Tenant
 def follow_customer(customer_id: str) -> None:
     """Work off the pending events about a customer."""
     services.work_off_customer(customer_id=customer_id, clock=clock.now)
-
-
-@job(name="lifecycle.resync_customer")
-def resync_customer(customer_id: str) -> None:
-    """Look at a customer again without an event having come."""
-    services.follow_customer(customer_id=customer_id, actor=Actor.stripe(customer_id=customer_id), clock=clock.now)
 
 
 @job(name="lifecycle.rebind_customer")
@@ -109,12 +106,14 @@ def every_minute_job() -> None:
     for tenant in tenants.due_for_reconcile(now):
         tenant_services.put_off(tenant=tenant, now=now)
         enqueue("lifecycle.reconcile_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
-    for tombstone in tenants.schemas_to_drop(now - burial.BEFORE_DROPPING):
-        burial.drop_emptied_schema(tombstone=tombstone, now=now)
+    offboarding.give_up_dead_deletions(now=now)
+    burial.drop_emptied_schemas(now=now)
 
 
 @every_night(name="lifecycle.every_night")
 def every_night_job() -> None:
     """Look at the whole account again, so that a lost event costs a day at most."""
     sweeping.nightly(clock=clock.now)
+    archive.sweep_drafts(folder=Path(settings.TENANTRY_EXPORT_DIR), now=clock.now())
+    inbox.forget_old(now=clock.now())
     purge()

@@ -186,6 +186,9 @@ class Subscription(models.Model):
     customer_id = models.CharField(max_length=255, db_index=True)
     tenant = models.ForeignKey(Tenant, null=True, on_delete=models.PROTECT, related_name="subscriptions")
     bound_at = models.DateTimeField(null=True)
+    former_tenant = models.UUIDField(
+        null=True, editable=False, help_text="Whose it was when that tenant was deleted; it becomes nobody else's."
+    )
     status = models.CharField(max_length=30)
     outcome = models.CharField(max_length=12, choices=Outcome)
     note = models.TextField(blank=True)
@@ -214,7 +217,8 @@ class PlanAssignment(models.Model):
     """That a tenant is, or was, entitled to a plan version through one item of a subscription."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="assignments")
+    # What was held, and what an operator decided, outlives the tenant's row, and is there when it is restored.
+    tenant = models.ForeignKey(Tenant, on_delete=models.DO_NOTHING, db_constraint=False, related_name="assignments")
     subscription_id = models.CharField(max_length=255)
     item_id = models.CharField(max_length=255)
     version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT)
@@ -273,7 +277,7 @@ class Override(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="overrides")
+    tenant = models.ForeignKey(Tenant, on_delete=models.DO_NOTHING, db_constraint=False, related_name="overrides")
     feature = models.ForeignKey(Feature, on_delete=models.PROTECT)
     kind = models.CharField(max_length=20, choices=Kind)
     limit = models.BigIntegerField(null=True, help_text="Empty for what is counted: unlimited.")

@@ -213,8 +213,24 @@ def record_subscription(
 
 
 @transaction.atomic
+def bury_subscriptions(*, tenant: Tenant, now: datetime) -> None:
+    """Unbind the subscriptions of a tenant that is deleted; only its restoration binds them again."""
+    Subscription.objects.filter(tenant=tenant).update(
+        tenant=None, bound_at=None, former_tenant=tenant.pk, outcome=Subscription.Outcome.REFUSED, note=""
+    )
+    assign_plans(tenant=tenant, assigned=(), now=now)
+
+
+def restore_subscriptions(*, tenant: Tenant, now: datetime) -> None:
+    """Bind the subscriptions again that a restored tenant had."""
+    Subscription.objects.filter(former_tenant=tenant.pk, tenant=None).update(
+        tenant=tenant, bound_at=now, former_tenant=None, outcome=Subscription.Outcome.BOUND, note=""
+    )
+
+
+@transaction.atomic
 def release_subscriptions(*, tenant: Tenant, now: datetime) -> None:
-    """Unbind what was bound to a tenant that was never provisioned and goes to an earlier claim, or that is deleted."""
+    """Unbind what was bound to a tenant that was never provisioned and goes to an earlier claim."""
     Subscription.objects.filter(tenant=tenant).update(
         tenant=None, bound_at=None, outcome=Subscription.Outcome.REFUSED, note=""
     )

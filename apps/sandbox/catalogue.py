@@ -45,11 +45,14 @@ def insert_product(tx: Transaction, params: Body) -> Body:
     return inserted
 
 
-def insert_price(tx: Transaction, params: Body) -> Body:
-    """Make a price of `params`, which name an existing product, and record price.created."""
+def insert_price(tx: Transaction, params: Body, *, inline: bool = False) -> Body:
+    """Make a price of `params`, which name an existing product, and record price.created.
+
+    Lists leave out one that is `inline`: what uses it described it in passing.
+    """
     check_scheme(params)
     claim_lookup_key(tx, params, owner=None)
-    price = complete(_price(params, now=tx.now))
+    price = complete(_price(params, now=tx.now)) | ({"_inline": True} if inline else {})
     tx.insert(price)
     record(tx, "price.created", price)
     return price

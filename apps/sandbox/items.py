@@ -109,7 +109,7 @@ def resolve_price(tx: Transaction, sent: Body, *, path: str) -> Body:
     param = _name(path, named[0])
     if named == ["price_data"]:
         tx.load("product", sent["price_data"]["product"], param=f"{param}[product]")
-        return insert_price(tx, sent["price_data"])
+        return insert_price(tx, sent["price_data"], inline=True)
     price = tx.load("price", sent[named[0]], param=param)
     _check_usable(price, param=param)
     return price

@@ -28,6 +28,11 @@ def among(path: str, values: Sequence[object]) -> Filter:
     return Filter(f"json_extract(body, '$.{path}') IN ({', '.join('?' * len(values))})", tuple(values))
 
 
+def without(path: str) -> Filter:
+    """Nothing, or null, is at the JSON path."""
+    return Filter(f"json_extract(body, '$.{path}') IS NULL")
+
+
 def given(params: Body, **paths: str) -> list[Filter]:
     """Return `equals` for each parameter that was sent; the keywords say which JSON path it is about."""
     return [equals(path, params[name]) for name, path in paths.items() if name in params]

@@ -81,7 +81,7 @@ class Application:
 def _faulty(fault: Fault, request: Request) -> Response:
     status = fault.status or 504
     kind = "api_error" if status >= 500 else "invalid_request_error"
-    code = "rate_limit" if status == 429 else None
+    code = {404: "resource_missing", 429: "rate_limit"}.get(status)
     message = "This answer was asked for by a fault, or by the limit of requests, of the stand-in."
     headers = {"Request-Id": request.id}
     if status == 429:

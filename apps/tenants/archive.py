@@ -7,16 +7,18 @@ text format of PostgreSQL's COPY. Sessions are left out.
 
 import hashlib
 import os
+import secrets
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from apps.tenants import contents, selectors
 from apps.tenants.errors import ArchiveExists, ArchiveUnusable
@@ -24,6 +26,18 @@ from apps.tenants.models import Domain, Hold, Tenant
 
 MANIFEST = "manifest.json"
 CHUNK = 1 << 20
+DRAFT = ".part"
+DRAFTS_ARE_LEFT_AFTER = timedelta(days=2)
+# What a damaged, encrypted or otherwise strange zip file may raise.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError)
+
+
+Name = Annotated[str, StringConstraints(max_length=Tenant.NAME_MAX_LENGTH)]
+Description = Annotated[str, StringConstraints(max_length=Tenant.DESCRIPTION_MAX_LENGTH)]
+StateDescription = Annotated[str, StringConstraints(max_length=Tenant.STATE_DESCRIPTION_MAX_LENGTH)]
+Label = Annotated[str, StringConstraints(max_length=200)]
+StripeId = Annotated[str, StringConstraints(max_length=255)]
+HostName = Annotated[str, StringConstraints(max_length=253, pattern=r"^[a-z0-9.-]+$")]
 
 
 class Table(BaseModel):
@@ -37,18 +51,27 @@ class Table(BaseModel):
 class Host(BaseModel):
     """A host on which the tenant answered."""
 
-    domain: str
+    domain: HostName
     is_primary: bool
 
 
 class OpenHold(BaseModel):
     """The operator's decision that was in force."""
 
-    state: str
-    reason: str
-    author: str
+    state: Literal["suspended", "rejected"]
+    reason: StateDescription
+    author: Label
     created_at: datetime
     until: datetime | None
+
+
+class FirstAdministrator(BaseModel):
+    """Who was made the first administrator. Their password is their account's affair."""
+
+    username: str
+    email: str
+    full_name: str
+    password_hash: Literal[""] = ""
 
 
 class Row(BaseModel):
@@ -56,17 +79,17 @@ class Row(BaseModel):
 
     id: UUID
     tenant_id: str
-    name: str
-    description: str
+    name: Name
+    description: Description
     described_by_operator: bool
     created_at: datetime
     provisioning_steps: dict[str, str]
-    first_administrator: dict[str, str]
-    stripe_customer_id: str
+    first_administrator: FirstAdministrator | None
+    stripe_customer_id: StripeId
     claimed_at: datetime | None
-    claimed_by: str
+    claimed_by: StripeId
     entitlements_version: int
-    kept_because: str
+    kept_because: Label
 
 
 class Manifest(BaseModel):
@@ -107,7 +130,7 @@ def write(*, tenant: Tenant, path: Path, now: datetime) -> Written:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _reserved(path) as draft:
+        with _drafted(path) as draft:
             rows = _write_draft(draft, tenant, now)
             checksum = _checksum(draft)
     except OSError as error:
@@ -116,21 +139,40 @@ def write(*, tenant: Tenant, path: Path, now: datetime) -> Written:
 
 
 @contextmanager
-def _reserved(path: Path) -> Iterator[Path]:
-    """A draft that takes the place of this new file once the block has ended well."""
+def _drafted(path: Path) -> Iterator[Path]:
+    """A draft beside this new file, which becomes the file once the block has ended well."""
+    if path.exists():
+        raise _exists(path)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}{DRAFT}")
+    try:
+        yield draft
+        _publish(draft, path)
+        _flush_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _publish(draft: Path, path: Path) -> None:
+    """A link, unlike a renaming, does not replace a file that has come meanwhile."""
+    try:
+        os.link(draft, path)
+    except FileExistsError as error:
+        raise _exists(path) from error
+    except OSError:
+        _replace_reserved(draft, path)
+
+
+def _replace_reserved(draft: Path, path: Path) -> None:
+    """For file systems that have no links."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError as error:
-        raise ArchiveExists(f"The file {path} exists already and is not overwritten. Choose another name.") from error
-    draft = path.with_name(f"{path.name}.part")
-    try:
-        yield draft
-        draft.replace(path)
-        _flush_folder(path.parent)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)
-        raise
+        raise _exists(path) from error
+    draft.replace(path)
+
+
+def _exists(path: Path) -> ArchiveExists:
+    return ArchiveExists(f"The file {path} exists already and is not overwritten. Choose another name.")
 
 
 def _flush_folder(path: Path) -> None:
@@ -142,13 +184,21 @@ def _flush_folder(path: Path) -> None:
 
 
 def _write_draft(path: Path, tenant: Tenant, now: datetime) -> int:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    # A file or a link of that name is somebody else's, who could read what is written.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as made:
             rows = _fill(made, tenant, now)
         file.flush()
         os.fsync(file.fileno())
     return rows
+
+
+def sweep_drafts(*, folder: Path, now: datetime) -> None:
+    """Remove what processes have left that were killed while they wrote an export."""
+    for draft in folder.glob(f".*{DRAFT}"):
+        if now.timestamp() - draft.stat().st_mtime > DRAFTS_ARE_LEFT_AFTER.total_seconds():
+            draft.unlink(missing_ok=True)
 
 
 def _fill(made: zipfile.ZipFile, tenant: Tenant, now: datetime) -> int:
@@ -197,7 +247,8 @@ def _manifest(tenant: Tenant, tables: dict[str, Table], now: datetime) -> Manife
 
 def _row_of(tenant: Tenant) -> dict[str, Any]:
     values = {name: getattr(tenant, name) for name in Row.model_fields}
-    return values | {"first_administrator": {**tenant.first_administrator, "password_hash": ""}}
+    first = tenant.first_administrator
+    return values | {"first_administrator": {**first, "password_hash": ""} if first else None}
 
 
 def _hosts_of(tenant: Tenant) -> list[Domain]:
@@ -219,9 +270,10 @@ def _checksum(path: Path) -> str:
 class Archive:
     """An export, opened for reading."""
 
-    def __init__(self, file: zipfile.ZipFile, manifest: Manifest) -> None:
+    def __init__(self, file: zipfile.ZipFile, manifest: Manifest, sha256: str) -> None:
         self._file = file
         self.manifest = manifest
+        self.sha256 = sha256
 
     def rows_of(self, table: str) -> Iterator[bytes]:
         """The rows of a table.
@@ -235,7 +287,7 @@ class Archive:
                 while chunk := member.read(CHUNK):
                     digest.update(chunk)
                     yield chunk
-        except (KeyError, zipfile.BadZipFile, OSError) as error:
+        except (KeyError, *UNREADABLE) as error:
             raise ArchiveUnusable(f"The table {table!r} cannot be read from the export: {error}") from error
         if digest.hexdigest() != self.manifest.tables[table].sha256:
             raise ArchiveUnusable(f"The rows of table {table!r} are not those that were exported. Use another copy.")
@@ -249,12 +301,13 @@ def opened(path: Path) -> Iterator[Archive]:
         ArchiveUnusable: when it is not one, or of a version that is not known here.
     """
     try:
+        sha256 = _checksum(path)
         file = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise ArchiveUnusable(f"{path} cannot be read as an export of a tenant: {reason}.") from error
     with file:
-        yield Archive(file, _read_manifest(file, path))
+        yield Archive(file, _read_manifest(file, path), sha256)
 
 
 def _read_manifest(file: zipfile.ZipFile, path: Path) -> Manifest:
@@ -262,7 +315,7 @@ def _read_manifest(file: zipfile.ZipFile, path: Path) -> Manifest:
         return Manifest.model_validate_json(file.read(MANIFEST))
     except KeyError as error:
         raise ArchiveUnusable(f"{path} is not an export of a tenant: it has no {MANIFEST}.") from error
-    except (zipfile.BadZipFile, OSError) as error:
+    except UNREADABLE as error:
         raise ArchiveUnusable(f"{path} is damaged: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]

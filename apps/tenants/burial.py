@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.db import transaction
 
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.locks import lock_until_commit
-from apps.tenants import contents, ids, links, schema, services
+from apps.tenants import contents, ids, links, schema, selectors, services
 from apps.tenants.archive import Archive, Manifest, Written
-from apps.tenants.errors import ArchiveUnusable, HostTaken, NotRestorable, TenantIdTaken
+from apps.tenants.errors import ArchiveUnusable, HostTaken, NotRestorable, TenantBusy, TenantIdTaken
 from apps.tenants.models import Domain, Hold, Provisioning, Tenant, Tombstone
+
+log = structlog.get_logger(__name__)
 
 # Longer than any request or job may be inside a tenant.
 BEFORE_DROPPING = timedelta(minutes=10)
@@ -30,11 +33,12 @@ def close_for_deletion(*, tenant: Tenant) -> None:
 
 
 @transaction.atomic
-def open_again(*, tenant: Tenant, status: str) -> None:
-    """Give a deletion up: nothing has been deleted."""
+def open_again(*, tenant: Tenant, status: str, now: datetime) -> None:
+    """Give a deletion up: nothing has been deleted. What time brings is looked at again."""
     still = Tenant.objects.select_for_update(no_key=True).filter(pk=tenant.pk, provisioning=Provisioning.DELETING)
     for locked in still:
         services.set_provisioning(tenant=locked, status=Provisioning(status))
+        services.mark_due(tenant=locked, now=now)
 
 
 def take_everybody_out(*, tenant: Tenant) -> None:
@@ -99,29 +103,40 @@ def _shown(tenant: Tenant, hosts: list[str]) -> dict[str, Any]:
     }
 
 
+def drop_emptied_schemas(*, now: datetime) -> None:
+    """Drop the schemas of tenants that were buried some time ago; one that is in use is tried again later."""
+    for tombstone in selectors.schemas_to_drop(now - BEFORE_DROPPING):
+        try:
+            _drop_schema_of(tombstone, now)
+        except TenantBusy as error:
+            log.warning("emptied schema not dropped", schema=tombstone.schema_name, error=str(error))
+
+
 @transaction.atomic
-def drop_emptied_schema(*, tombstone: Tombstone, now: datetime) -> None:
-    """Drop the schema of a tenant that was buried some time ago."""
+def _drop_schema_of(tombstone: Tombstone, now: datetime) -> None:
     contents.drop(tombstone.schema_name)
     Tombstone.objects.filter(pk=tombstone.pk).update(schema_dropped_at=now)
 
 
 @transaction.atomic
-def unearth(*, archive: Archive, actor: Actor, now: datetime) -> Tenant:
+def unearth(*, archive: Archive, any_export: bool, actor: Actor, now: datetime) -> Tenant:
     """Bring a tenant back from its export: its row under the same keys, and its tables in a new schema.
 
+    `any_export`: also from another file than the one that was written when it was deleted.
     Its state is not among what comes back: `lifecycle.reconcile` derives it. Its
     provisioning is pending, with the steps that were done.
 
     Raises:
         InvalidTenantId, ReservedTenantId: see `ids.validate`.
         TenantIdTaken: when a tenant of that id is there.
-        NotRestorable: when the id belonged to another tenant since, or was given up by another.
+        NotRestorable: when the id belonged to another tenant since, or this is not the export of the deletion.
         HostTaken: when another tenant answers on one of its hosts.
         ArchiveUnusable, UnknownMigration: when the export cannot be read back.
     """
     manifest = archive.manifest
     _refuse_unrestorable(manifest)
+    if not any_export:
+        _refuse_another_export(archive)
     tenant = _row_from(manifest, now)
     tenant.save(force_insert=True)
     if manifest.migrations:
@@ -134,7 +149,12 @@ def unearth(*, archive: Archive, actor: Actor, now: datetime) -> Tenant:
         action="tenant.restored",
         subject=tenant.subject,
         now=now,
-        after={"schema": tenant.schema_name, "rows": manifest.rows, "exported_at": manifest.exported_at.isoformat()},
+        after={
+            "schema": tenant.schema_name,
+            "rows": manifest.rows,
+            "exported_at": manifest.exported_at.isoformat(),
+            "sha256": archive.sha256,
+        },
     )
     return tenant
 
@@ -149,12 +169,23 @@ def _refuse_unrestorable(manifest: Manifest) -> None:
         raise NotRestorable(f"The id {tenant_id!r} belonged to another tenant, which was deleted later than this one.")
 
 
+def _refuse_another_export(archive: Archive) -> None:
+    tombstone = Tombstone.objects.standing().filter(tenant_uuid=archive.manifest.tenant.id).first()
+    if tombstone and tombstone.export_sha256 and tombstone.export_sha256 != archive.sha256:
+        raise NotRestorable(
+            f"This is not the export that was written when {tombstone.tenant_id!r} was deleted: that is "
+            f"{tombstone.export_path}. From any other, what came later may be missing; --any-export takes it still."
+        )
+
+
 def _row_from(manifest: Manifest, now: datetime) -> Tenant:
     row = manifest.tenant
+    first = row.first_administrator
     return Tenant(
-        **row.model_dump(exclude={"entitlements_version"}),
-        # Whatever was remembered of the former one under its last version is out of date.
-        entitlements_version=row.entitlements_version + 1,
+        **row.model_dump(exclude={"entitlements_version", "first_administrator"}),
+        first_administrator=first.model_dump() if first else {},
+        # Never one that was in use before, whichever export this is: versions do not grow by one a second.
+        entitlements_version=max(row.entitlements_version + 1, int(now.timestamp())),
         schema_name=ids.new_schema_name(row.tenant_id),
         next_reconcile_at=now,
     )
@@ -181,10 +212,20 @@ def _refill(tenant: Tenant, archive: Archive) -> None:
 
 def _give_back_hosts(tenant: Tenant, manifest: Manifest) -> None:
     for host in manifest.hosts:
-        taken = Domain.objects.filter(domain=host.domain).exists() or host.domain in settings.TENANTRY_PUBLIC_HOSTS
-        if taken:
+        if _is_taken(host.domain, tenant):
             raise HostTaken(f"Somebody else answers on {host.domain} by now, which was a host of this tenant.")
         Domain.objects.create(tenant=tenant, domain=host.domain, is_primary=host.is_primary)
+
+
+def _is_taken(host: str, tenant: Tenant) -> bool:
+    """Whether it is the operator's, another tenant's, or will be once that is provisioned."""
+    name, _, rest = host.partition(".")
+    anothers = rest == settings.TENANTRY_HOST_SUFFIX and name != tenant.tenant_id
+    return (
+        host in settings.TENANTRY_PUBLIC_HOSTS
+        or Domain.objects.filter(domain=host).exists()
+        or (anothers and Tenant.objects.filter(tenant_id=name).exists())
+    )
 
 
 def _hold_as_before(tenant: Tenant, manifest: Manifest) -> None:

@@ -4,6 +4,7 @@ Each function is told the schema by name and never looks through the search path
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -45,8 +46,9 @@ def applied_migrations(schema_name: str) -> list[tuple[str, str]]:
 
 
 def copy_out(*, schema_name: str, table: str, columns: Iterable[str]) -> Iterator[bytes]:
-    """Read every row of a table."""
-    statement = sql.SQL("COPY {} ({}) TO STDOUT").format(sql.Identifier(schema_name, table), _list(columns))
+    """Read every row of a table, those of its partitions too."""
+    rows = sql.SQL("SELECT {} FROM {}").format(_list(columns), sql.Identifier(schema_name, table))
+    statement = sql.SQL("COPY ({}) TO STDOUT").format(rows)
     with connection.cursor() as cursor, _copying(cursor, statement) as copy:
         for chunk in copy:
             yield bytes(chunk)
@@ -74,13 +76,31 @@ def lock(schema_name: str) -> None:
     Raises:
         TenantBusy: when somebody else does not come to an end.
     """
-    tables = _every_table(schema_name)
-    if not tables:
-        return
+    tables = every_table(schema_name)
+    if tables:
+        with _patience(schema_name) as cursor:
+            cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(_qualified(schema_name, tables)))
+
+
+def keep_as_they_are(schema_name: str, *, tables: Iterable[str]) -> None:
+    """Let nobody empty or remake these tables until the caller's transaction ends; rows may change.
+
+    In a transaction of one snapshot it must come before the first read: what is emptied
+    or remade between the two would be seen as empty.
+    """
+    names = list(tables)
+    if names:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(_qualified(schema_name, names)))
+
+
+@contextmanager
+def _patience(schema_name: str) -> Iterator[Any]:
+    """A cursor that does not wait for ever for who is inside a schema."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE}'")
         try:
-            cursor.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(_qualified(schema_name, tables)))
+            yield cursor
         except OperationalError as error:
             if isinstance(error.__cause__, errors.LockNotAvailable | errors.DeadlockDetected):
                 raise TenantBusy(
@@ -92,15 +112,19 @@ def lock(schema_name: str) -> None:
 
 def empty(schema_name: str, *, but: Iterable[str] = ()) -> None:
     """Delete every row of every table but those named."""
-    tables = sorted(set(_every_table(schema_name)) - set(but))
+    tables = sorted(set(every_table(schema_name)) - set(but))
     if tables:
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL("TRUNCATE {}").format(_qualified(schema_name, tables)))
 
 
 def drop(schema_name: str) -> None:
-    """Drop a schema with all that is in it; one that is not there is dropped already."""
-    with connection.cursor() as cursor:
+    """Drop a schema with all that is in it; one that is not there is dropped already.
+
+    Raises:
+        TenantBusy: when somebody inside, such as a backup, does not come to an end.
+    """
+    with _patience(schema_name) as cursor:
         cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema_name)))
 
 
@@ -131,7 +155,8 @@ _SEQUENCES = """
 """
 
 
-def _every_table(schema_name: str) -> list[str]:
+def every_table(schema_name: str) -> list[str]:
+    """The name of every table of a schema."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY tablename", [schema_name])
         return [row[0] for row in cursor.fetchall()]

@@ -125,11 +125,14 @@ def migrate(tenant: Tenant) -> None:
     """Bring the tenant's schema to the current version, in one transaction.
 
     One at a time per tenant: of two that start together the second finds nothing left to do.
+    A tenant that was deleted while its schema was waited for has nothing to be migrated.
 
     Raises:
         TenantNotReady: when the schema does not exist.
     """
     lock_until_commit(f"schema:{tenant.schema_name}")
+    if not Tenant.objects.filter(pk=tenant.pk).exclude(provisioning=Provisioning.DELETING).exists():
+        return
     if not schema_exists(tenant.schema_name):
         raise TenantNotReady(f"Tenant {tenant.tenant_id!r} has no schema {tenant.schema_name!r} in this database.")
     with tenant_context(tenant):

@@ -18,8 +18,12 @@ def by_id(tenant_id: str) -> Tenant:
     tenant = Tenant.objects.filter(tenant_id=tenant_id).first()
     if tenant:
         return tenant
-    if Tombstone.objects.standing().filter(tenant_id=tenant_id).exists():
-        raise TenantNotFound(f"The tenant {tenant_id!r} was deleted; its id is not given out again.")
+    tombstone = Tombstone.objects.standing().filter(tenant_id=tenant_id).first()
+    if tombstone:
+        raise TenantNotFound(
+            f"The tenant {tenant_id!r} was deleted; its id is not given out again. "
+            f"Bring it back with `manage.py tenant_restore {tombstone.export_path or 'FILE'}`."
+        )
     raise TenantNotFound(f"There is no tenant {tenant_id!r}. `manage.py tenant_list` shows those there are.")
 
 

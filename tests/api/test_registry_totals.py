@@ -152,6 +152,13 @@ class TestBatch:
     def test_a_body_of_another_shape(self, program: Program, acme: Tenant, body: Any) -> None:
         assert problem_of(program.post(BATCH, body), 400)
 
+    def test_what_is_missing_is_named_as_the_caller_knows_it(self, program: Program, acme: Tenant) -> None:
+        assert problem_of(program.post(BATCH, {}), 400) == "tenant_ids: Field required"
+
+    def test_a_body_of_unknown_length_is_asked_for_its_length(self, program: Program, acme: Tenant) -> None:
+        answer = program.send("PUT", f"/api/v3{ACME}", b"", **{"Transfer-Encoding": "chunked"})
+        assert "Content-Length" in problem_of(answer, 411)
+
 
 class TestPut:
     def test_only_what_is_named_changes(self, program: Program, acme: Tenant) -> None:

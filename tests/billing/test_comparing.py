@@ -31,6 +31,7 @@ def changes(here: Any, in_stripe: Any) -> dict[str, tuple[Any, Any]]:
         ({"metadata": {"k": "v"}}, {"metadata": {}}, {"metadata.k": ("v", None)}),
         ({"pause": None}, {"pause": {"behavior": "void"}}, {"pause": (None, {"behavior": "void"})}),
         ({"tags": ["a", "b"]}, {"tags": ["b", "a"]}, {"tags": (["a", "b"], ["b", "a"])}),
+        ({"plan": {"id": "price_1"}}, {"plan": {"id": "price_2"}}, {}),
     ],
 )
 def test_a_change_is_told_by_its_path(here: Any, in_stripe: Any, found: Any) -> None:
@@ -71,6 +72,26 @@ def test_a_deleted_object_is_told_in_one_line() -> None:
 
 def test_links_that_are_signed_anew_each_time_are_no_change() -> None:
     assert changes({"hosted_invoice_url": "https://a"}, {"hosted_invoice_url": "https://b"}) == {}
+
+
+METADATA = st.dictionaries(
+    st.sampled_from(["plan", "id", "object", "data", "invoice_pdf", "metadata", "other"]),
+    st.sampled_from(["list", "price", "1", "2"]),
+)
+
+
+@given(METADATA, METADATA)
+def test_metadata_is_the_vendors_own_and_its_keys_mean_nothing(here: Any, in_stripe: Any) -> None:
+    differing = {key for key in {*here, *in_stripe} if here.get(key) != in_stripe.get(key)}
+    expected = {f"metadata.{key}": (here.get(key), in_stripe.get(key)) for key in differing}
+    assert changes({"metadata": here}, {"metadata": in_stripe}) == expected
+    inner = {f"parent.{field}": change for field, change in expected.items()}
+    assert changes({"parent": {"metadata": here}}, {"parent": {"metadata": in_stripe}}) == inner
+
+
+def test_metadata_that_is_missing_on_one_side() -> None:
+    assert changes({"metadata": None}, {"metadata": {"plan": "gold"}}) == {"metadata": (None, {"plan": "gold"})}
+    assert changes({"metadata": None}, {}) == {}
 
 
 @given(st.dictionaries(st.text(max_size=3), VALUES), st.dictionaries(st.text(max_size=3), VALUES))

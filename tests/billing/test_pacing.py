@@ -170,6 +170,36 @@ def test_no_answer_of_stripes_stops_everything_for_ever() -> None:
 
 
 @pytest.mark.django_db
+def test_a_clock_that_is_put_back_stops_nobody() -> None:
+    time = Time()
+    pace = pace_in(time)
+    for _ in range(10):
+        pace.wait_for_turn(endpoint=PRICES, patience=PATIENCE)
+    pace.block(name=ACCOUNT, seconds=5)
+    time.now -= timedelta(hours=1)
+    put_back_to, starts = time.now, []
+    for _ in range(60):
+        pace.wait_for_turn(endpoint=PRICES, patience=PATIENCE)
+        starts.append(time.now)
+    assert starts[0] == put_back_to
+    assert most_within_a_second(starts) <= 25
+
+    # What was said before has been forgotten by the time that it would come round again.
+    time.now = NOW
+    assert pace.wait_for_turn(endpoint=CUSTOMERS, patience=PATIENCE) == 0
+
+
+@pytest.mark.django_db
+def test_a_block_by_a_clock_that_was_put_back_holds_as_long_as_it_says() -> None:
+    time = Time()
+    pace = pace_in(time)
+    pace.block(name=ACCOUNT, seconds=5)
+    time.now -= timedelta(hours=1)
+    pace.block(name=ACCOUNT, seconds=3)
+    assert pace.wait_for_turn(endpoint=PRICES, patience=PATIENCE) == 3
+
+
+@pytest.mark.django_db
 def test_without_its_table_nothing_is_sent() -> None:
     with transaction.atomic():
         with connection.cursor() as cursor:

@@ -149,6 +149,16 @@ def test_a_subscription_is_mirrored_and_read(customer: str, price: str) -> None:
     assert selectors.customers_with_price(price) == [customer]
 
 
+@pytest.mark.parametrize(("told", "expected"), [(None, 1), (0, 0), (7, 7)])
+def test_what_is_not_counted_is_there_once_and_none_is_none(price: str, told: int | None, expected: int) -> None:
+    raw = examples()["subscription"]
+    items = {**raw["items"], "data": [{**each, "quantity": told} for each in raw["items"]["data"]]}
+    fetched = CustomerFetch(customer=examples()["customer"], subscriptions=({**raw, "items": items},), open_invoices=())
+    mirror.store_customer(fetched)
+    (found,) = selectors.subscriptions([raw["id"]])
+    assert [each.quantity for each in found.items] == [expected]
+
+
 def test_an_invoice_is_mirrored_and_read(customer: str) -> None:
     (found,) = selectors.open_invoices([examples()["subscription"]["id"]])
     assert (found.id, found.finalized_at.timestamp()) == (examples()["invoice"]["id"], 1_234_567_890)

@@ -72,6 +72,7 @@ def test_the_same_event_twice_is_one_row(endpoint: str) -> None:
     ("changes", "reason"),
     [
         ({"type": "v2.core.account.updated"}, "Nothing here depends on events of this type"),
+        ({"type": "v2.core.account[configuration.merchant].capability_status_updated"}, "events of this type"),
         ({"type": "v1.billing.meter.no_meter_found", "related_object": None}, "events of this type"),
         ({"type": "v1.customer.source.created", "related_object": {"id": "card_1", "type": "card"}}, "type card"),
         ({"related_object": None}, "names no object"),

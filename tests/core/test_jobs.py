@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 from procrastinate.contrib.django import app
 
-from apps.core.jobs import SILENCE_OF_THE_DEAD, enqueue, job, purge, retry_stalled
+from apps.core.jobs import SILENCE_OF_THE_DEAD, enqueue, hold_back, job, purge, retry_stalled
 from apps.tenants.context import enter
 from tests.factories import make_tenant
 from tests.support.working import drain_jobs, failed_jobs
@@ -136,6 +136,39 @@ def test_workers_that_start_together_take_over_each_job_once() -> None:
     enqueue("tests.note", text="stalled")
     execute("UPDATE procrastinate_jobs SET status = 'doing'")
     assert sorted(at_once(*[retry_stalled] * 4)) == [0, 0, 0, 1]
+
+
+class TestHoldingBack:
+    """A job that is held back begins after the caller's transaction, and sees what that writes."""
+
+    def take(self) -> int | None:
+        """As a worker takes its next job."""
+        ((taken,),) = execute("SELECT id FROM procrastinate_fetch_job_v2(NULL, NULL)")
+        return taken if taken is None else int(taken)
+
+    def test_no_worker_takes_it_before_the_commit(self) -> None:
+        enqueue("tests.note", lock="a", text="held")
+        with transaction.atomic():
+            assert hold_back("tests.note", lock="a")
+            assert at_once(self.take) == [None]
+        assert at_once(self.take) != [None]
+
+    def test_several_may_hold_it_at_once(self) -> None:
+        enqueue("tests.note", lock="a", text="held")
+        with transaction.atomic():
+            assert hold_back("tests.note", lock="a")
+            assert at_once(lambda: hold_back("tests.note", lock="a")) == [True]
+
+    def test_one_that_has_begun_or_is_just_being_taken_is_not_held_back(self) -> None:
+        enqueue("tests.note", lock="a", text="taken")
+        with transaction.atomic():
+            assert self.take() is not None
+            assert at_once(lambda: hold_back("tests.note", lock="a")) == [False]
+        assert not hold_back("tests.note", lock="a")
+
+    def test_another_ones_is_not_meant(self) -> None:
+        enqueue("tests.note", lock="b", text="another")
+        assert not hold_back("tests.note", lock="a")
 
 
 def test_jobs_that_ended_long_ago_are_forgotten_and_no_others() -> None:

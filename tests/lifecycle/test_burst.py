@@ -1,12 +1,15 @@
 """Ten thousand deliveries about five hundred customers cost about one fetch for each object."""
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count, cycle, islice
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from apps.billing.models import Event
@@ -14,7 +17,7 @@ from apps.plans.models import Subscription
 from apps.tenants.models import Tenant
 from tests.support.inline import SECRET, signed
 from tests.support.vendor import Vendor
-from tests.support.working import failed_jobs
+from tests.support.working import drain_jobs, failed_jobs
 
 CUSTOMERS = 500
 TENANTS = 5
@@ -59,6 +62,68 @@ def deliver(client: Client, event: dict[str, Any]) -> int:
     headers = {"Stripe-Signature": signed(body), "Host": "localhost"}
     answer = client.post("/stripe/webhook/", data=body, content_type="application/json", headers=headers)
     return answer.status_code
+
+
+@contextmanager
+def a_worker() -> Iterator[None]:
+    """One at work beside the block."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.01):
+            drain_jobs()
+        connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(60)
+
+
+def waiting_jobs() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM procrastinate_jobs WHERE status = 'todo'")
+        return int(cursor.fetchone()[0])
+
+
+@pytest.mark.slow
+def test_while_a_worker_is_at_work_no_more_jobs_wait_than_there_are_customers(
+    vendor: Vendor, drain: Callable[[], None], settings: Any
+) -> None:
+    """However fast events come, each customer waits for one look: no queue grows with the deliveries."""
+    settings.STRIPE_WEBHOOK_SECRETS = [SECRET]
+    price, customers, deliveries = vendor.price(), 20, 1_000
+    made = [vendor.customer() for _ in range(customers)]
+    about = [
+        {"object": "subscription", "id": vendor.subscribe(each, price, metadata={}), "customer": each} for each in made
+    ]
+    events = [
+        {
+            "id": f"evt_{number}",
+            "object": "event",
+            "type": "customer.subscription.updated",
+            "created": 1_780_000_000 + number,
+            "livemode": False,
+            "data": {"object": about[number % customers]},
+        }
+        for number in range(deliveries)
+    ]
+    vendor.standin.drop()
+    vendor.standin.clear_requests()
+    client, waited = Client(), []
+    with a_worker():
+        for event in events:
+            assert deliver(client, event) == 200
+            waited.append(waiting_jobs())
+    drain()
+    # One besides for each job that a worker was just taking.
+    assert max(waited) <= customers + 2
+    assert vendor.standin.requests().count("/v1/subscriptions") < deliveries / 3
+    assert Event.objects.filter(state=Event.State.DONE, attempts=0).count() == deliveries
+    assert failed_jobs() == []
 
 
 @pytest.mark.slow

@@ -15,9 +15,11 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
+from apps.audit.models import Alert
 from apps.billing import drift as billing_drift
 from apps.billing import gateway, mirror
 from apps.billing import services as billing
+from apps.billing.errors import StripeMissing
 from apps.billing.models import Installation
 from apps.core import clock
 from apps.lifecycle import services
@@ -137,6 +139,35 @@ class TestLostEvents:
             f"subscription:{house.subscription}": {"metadata.tenant-name": (None, "New name")},
             "tenant:acme": {"name": ("Acme Ltd", "New name")},
         }
+
+    def test_metadata_whose_keys_are_names_of_fields(self, house: House) -> None:
+        house.vendor.edit_metadata(house.subscription, plan="gold", id="1", object="list")
+        house.api.prices.update(house.price, {"metadata": {"plan": "silver"}})
+        house.lose_events()
+        assert drift() == {
+            f"subscription:{house.subscription}": {
+                "metadata.plan": (None, "gold"),
+                "metadata.id": (None, "1"),
+                "metadata.object": (None, "list"),
+            },
+            f"price:{house.price}": {"metadata.plan": (None, "silver")},
+        }
+
+    def test_an_archived_price(self, house: House) -> None:
+        archived = house.vendor.price(name="Old")
+        house.api.prices.update(archived, {"active": False})
+        house.lose_events()
+        assert drift()[f"price:{archived}"] == {"exists": (False, True)}
+
+    def test_a_price_that_a_subscription_described_itself(self, house: House, settle: Settle) -> None:
+        described = {"currency": "eur", "product": house.product, "recurring": {"interval": "month"}, "unit_amount": 1}
+        given: Any = {"subscription": house.subscription, "price_data": described}
+        price = house.api.subscription_items.create(given).price.id
+        settle()
+        assert drift() == {}
+        house.api.prices.update(price, {"nickname": "Special"})
+        house.lose_events()
+        assert drift() == {f"price:{price}": {"nickname": (None, "Special")}}
 
     def test_another_price(self, house: House) -> None:
         business = house.vendor.price(name="Business", limits={"max-users": "50"})
@@ -312,6 +343,86 @@ class TestVanished:
         assert run("stripe_sync")["errors"] == {}
         assert Tenant.objects.get().state == "approved"
 
+    def test_who_is_gone_without_a_trace_is_for_people_to_end_and_no_sync_is_advised(self, house: House) -> None:
+        house.vendor.standin.reset()
+        _, failure = told("--tenant", "acme")
+        assert f"Stripe has no trace of customer:{house.customer}" in failure
+        assert "`manage.py tenant_hold`" in failure
+        assert "`manage.py tenant_delete`" in failure
+        assert failure.endswith("acme")
+
+        hold(house)
+        _, failure = told("--customer", house.customer)
+        assert f"Stripe has no trace of customer:{house.customer}" in failure
+        assert "manage.py tenant_" not in failure
+
+    def test_what_a_sync_mends_beside_it_is_told_as_such(self, house: House) -> None:
+        house.vendor.standin.reset()
+        _, failure = told()
+        assert "stripe_sync" not in failure
+        house.vendor.price(name="New")
+        house.lose_events()
+        _, failure = told()
+        assert "`manage.py stripe_sync` takes over what Stripe says." in failure
+        assert "Stripe has no trace of" in failure
+
+    def test_a_tenant_that_lives_by_nobody_is_an_alert_until_somebody_ends_it(self, house: House) -> None:
+        house.vendor.standin.reset()
+        run("stripe_sync")
+        alert = Alert.objects.open().get()
+        assert (alert.code, alert.subject) == ("customer_gone", Tenant.objects.get().subject)
+        assert house.customer in alert.message
+        assert "tenant_hold acme" in alert.message
+        run("stripe_sync")
+        assert Alert.objects.get() == alert
+
+        hold(house)
+        run("stripe_sync")
+        assert not Alert.objects.open().exists()
+
+    def test_the_alert_ends_when_the_customer_is_seen_again(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(customer_id: str) -> Any:
+            raise StripeMissing("No such customer.", name=f"customer:{customer_id}")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(gateway, "fetch_customer", gone)
+            run("stripe_sync")
+        assert Alert.objects.open().get().code == "customer_gone"
+        run("stripe_sync")
+        assert not Alert.objects.open().exists()
+
+    def test_a_customer_who_was_deleted_is_not_one_without_a_trace(self, house: House) -> None:
+        house.api.customers.delete(house.customer)
+        house.lose_events()
+        _, failure = told()
+        assert "no trace" not in failure
+        run("stripe_sync")
+        assert not Alert.objects.open().exists()
+
+    def test_something_else_that_is_missing_is_not_the_customer(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def gone(customer_id: str) -> Any:
+            raise StripeMissing("No such test clock.")
+
+        monkeypatch.setattr(gateway, "fetch_customer", gone)
+        found, failure = told()
+        assert (set(found["errors"]), found["objects"]) == ({house.customer}, [])
+        assert "no trace" not in failure
+        with pytest.raises(CommandError):
+            call_command("stripe_sync")
+        assert not Alert.objects.open().exists()
+
+
+def hold(house: House) -> None:
+    now = clock.now()
+    tenant = Tenant.objects.get(stripe_customer_id=house.customer)
+    services.hold_tenant(
+        tenant=tenant, state="suspended", reason="Gone from Stripe", until=None, actor=SOMEBODY, now=now
+    )
+
 
 class TestStripe:
     def test_it_is_only_read(self, house: House) -> None:
@@ -324,13 +435,15 @@ class TestStripe:
 
     def test_what_is_as_it_should_be_costs_a_request_per_customer_and_page(self, house: House) -> None:
         for _ in range(3):
-            house.vendor.subscribe(house.vendor.customer(), house.vendor.price())
+            archived = house.vendor.price()
+            house.vendor.subscribe(house.vendor.customer(), archived)
+            house.api.prices.update(archived, {"active": False})
         house.lose_events()
         run("stripe_sync")
         house.vendor.standin.clear_requests()
         drift()
         paths = sorted(house.vendor.standin.requests())
-        listed = ["/v1/account", "/v1/prices", "/v1/products", *["/v1/subscriptions"] * (1 + 4)]
+        listed = ["/v1/account", *["/v1/prices"] * 2, "/v1/products", *["/v1/subscriptions"] * (1 + 4)]
         assert paths == [*listed, "/v1/test_helpers/test_clocks"]
 
 

@@ -140,3 +140,10 @@ def test_the_end_is_told_once_all_have_ended(found: list[Standing]) -> None:
     known = judge(found).ended_at
     assert (known is not None) == (bool(found) and len(ended) == len(found))
     assert known is None or known in {each.ended_at or each.cancel_at or each.created for each in ended}
+
+
+def test_one_that_has_just_run_out_ended_later_than_one_that_was_cancelled_before() -> None:
+    before = Subscription("sub_1", "cus_1", "canceled", NOW, {}, (), None, NOW - timedelta(days=200))
+    just_now = Subscription("sub_2", "cus_1", "active", NOW - timedelta(days=400), {}, (), NOW, None)
+    found = [standing(each, overdue_since=None, past_due_days=21, now=NOW) for each in (before, just_now)]
+    assert judge([each for each in found if each]).ended_at == NOW

@@ -21,8 +21,9 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.audit.models import Alert, Entry
-from apps.core import clock
+from apps.core import clock, locks
 from apps.lifecycle import offboarding, tasks
+from apps.plans.models import Subscription as Binding
 from apps.tenants import archive, burial, contents, context
 from apps.tenants import services as tenants
 from apps.tenants.errors import TenantBusy, TenantNotReady
@@ -160,14 +161,14 @@ class TestDeleting:
     def test_what_cannot_be_exported_is_not_deleted(self, acme: Tenant, where: str) -> None:
         before = rows_of(acme.schema_name)
         with pytest.raises(CommandError, match="could not be written"):
-            delete("acme", "--export", where)
+            delete("acme", "--to", where)
         assert Tenant.objects.get().provisioning == "ready"
         assert rows_of(acme.schema_name) == before
 
     def test_a_file_that_is_there_is_not_overwritten(self, acme: Tenant, tmp_path: Path) -> None:
         (tmp_path / "mine.zip").write_text("precious")
         with pytest.raises(CommandError, match="is not overwritten"):
-            delete("acme", "--export", str(tmp_path / "mine.zip"))
+            delete("acme", "--to", str(tmp_path / "mine.zip"))
         assert (tmp_path / "mine.zip").read_text() == "precious"
         assert Tenant.objects.get().provisioning == "ready"
 
@@ -180,10 +181,73 @@ class TestDeleting:
         assert delete()["rows"] > 0
         assert not Tenant.objects.exists()
 
+    def test_that_was_killed_is_given_up_by_the_minutes_job(self, acme: Tenant) -> None:
+        burial.close_for_deletion(tenant=acme)
+        tasks.every_minute_job()
+        assert Tenant.objects.get().provisioning == "ready"
+        assert sign_in("acme.localhost", "ann") == 200
+
+    def test_that_goes_on_elsewhere_is_left_alone(self, acme: Tenant) -> None:
+        burial.close_for_deletion(tenant=acme)
+        with psycopg.connect(databases.url()) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [locks._key(f"provision:{acme.pk}")])
+            tasks.every_minute_job()
+        assert Tenant.objects.get().provisioning == "deleting"
+
+    @pytest.mark.parametrize("reason", ["", "  "])
+    def test_without_a_reason_is_refused(self, acme: Tenant, reason: str) -> None:
+        with pytest.raises(CommandError, match="reason is needed"):
+            run("tenant_delete", "acme", "--reason", reason, "--yes")
+        with pytest.raises(CommandError, match="reason is needed"):
+            run("tenant_keep", "acme", "--reason", reason)
+
+    def test_who_is_kept_must_be_released_first(self, acme: Tenant) -> None:
+        run("tenant_keep", "acme", "--reason", "A lawsuit.")
+        with pytest.raises(CommandError, match="is kept: A lawsuit"):
+            delete()
+        run("tenant_keep", "acme", "--release")
+        delete()
+
+    def test_a_backup_that_reads_the_emptied_schema_does_not_stop_the_minute(
+        self, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(contents, "LOCK_PATIENCE", "200ms")
+        delete()
+        with (
+            psycopg.connect(databases.url()) as other,
+            time_machine.travel(clock.now() + timedelta(hours=1), tick=False),
+        ):
+            other.execute(f'LOCK TABLE "{acme.schema_name}".accounts_user IN ACCESS SHARE MODE')
+            tasks.every_minute_job()
+            assert schemas() == [acme.schema_name]
+            other.rollback()
+            tasks.every_minute_job()
+        assert schemas() == []
+
+    def test_a_draft_of_somebody_else_is_neither_read_nor_written(self, acme: Tenant, exports: Path) -> None:
+        exports.mkdir()
+        (exports / "mine.zip.part").write_text("precious")
+        (exports / "mine.zip.part").chmod(0o644)
+        told = delete("acme", "--to", str(exports / "mine.zip"))
+        assert stat.S_IMODE(Path(told["export"]).stat().st_mode) == 0o600
+        assert (exports / "mine.zip.part").read_text() == "precious"
+        assert sorted(file.name for file in exports.iterdir()) == ["mine.zip", "mine.zip.part"]
+
+    def test_where_there_are_no_links_a_file_is_not_overwritten_either(
+        self, acme: Tenant, exports: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def no_links(*paths: Path) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr("os.link", no_links)
+        told = run_json("tenant_export", "acme")
+        assert rows_of_export(Path(told["export"]))
+        assert [file.name for file in exports.iterdir()] == [Path(told["export"]).name]
+
     def test_that_fails_after_it_was_killed_opens_the_tenant_again(self, acme: Tenant) -> None:
         burial.close_for_deletion(tenant=acme)
         with pytest.raises(CommandError):
-            delete("acme", "--export", "/proc/nowhere/x.zip")
+            delete("acme", "--to", "/proc/nowhere/x.zip")
         assert Tenant.objects.get().provisioning == "ready"
         assert sign_in("acme.localhost", "ann") == 200
 
@@ -280,6 +344,50 @@ def furnish(tenant: Tenant) -> None:
             EmailAddress.objects.create(user=user, email=f"{number}@acme.example")
 
 
+class TestUnseen:
+    """What Stripe knows and nobody here has heard of yet."""
+
+    def test_who_subscribed_again_in_stripe_is_not_deleted(self, vendor: Vendor, settle: Settle) -> None:
+        customer, price = vendor.customer(), vendor.price()
+        vendor.cancel(vendor.subscribe(customer, price, metadata={"tenant-id": "acme"}))
+        settle()
+        vendor.subscribe(customer, price)
+        vendor.standin.drop()
+        with pytest.raises(CommandError, match="living subscription"):
+            delete()
+        assert Tenant.objects.get().state == "approved"
+
+    def test_nobody_is_deleted_of_whom_stripe_cannot_be_asked(self, vendor: Vendor, settle: Settle) -> None:
+        subscription = vendor.subscribe(vendor.customer(), vendor.price(), metadata={"tenant-id": "acme"})
+        settle()
+        vendor.cancel(subscription)
+        settle()
+        vendor.standin.fail("GET", "/v1/subscriptions", status=500, times=3)
+        with pytest.raises(CommandError, match="Stripe"):
+            delete()
+        assert Tenant.objects.get().provisioning == "ready"
+        delete()
+
+    def test_a_subscription_that_joined_a_deleted_tenant_does_not_go_to_another(
+        self, vendor: Vendor, settle: Settle
+    ) -> None:
+        customer, price = vendor.customer(), vendor.price()
+        vendor.subscribe(customer, price, metadata={"tenant-id": "acme"})
+        joined = vendor.subscribe(customer, price)
+        settle()
+        vendor.subscribe(customer, price, metadata={"tenant-id": "beta"})
+        settle()
+        export = delete("acme", "--even-if-subscribed")["export"]
+        settle()
+        assert Binding.objects.get(stripe_id=joined).tenant is None
+        assert Alert.objects.open().filter(subject=f"subscription:{joined}").exists()
+
+        run("tenant_restore", export)
+        settle()
+        assert Binding.objects.get(stripe_id=joined).tenant == Tenant.objects.get(tenant_id="acme")
+        assert not Alert.objects.open().exists()
+
+
 class TestRestoring:
     def test_brings_back_every_row_under_the_same_id(self, acme: Tenant) -> None:
         furnish(acme)
@@ -330,7 +438,7 @@ class TestRestoring:
         file = Path(delete()["export"])
         older = tmp_path / "older.zip"
         without_the_last_of_allauth(file, older)
-        run("tenant_restore", str(older))
+        run("tenant_restore", str(older), "--any-export")
         tenant = Tenant.objects.get()
         assert dict(contents.applied_migrations(tenant.schema_name)).keys() >= {"account"}
         assert sorted(contents.applied_migrations(tenant.schema_name)) == sorted(migrations_of(file))
@@ -341,6 +449,14 @@ class TestRestoring:
         told = run_json("tenant_restore", export)
         assert (told["state"], told["state_description"]) == ("rejected", "Fraud")
         assert Hold.objects.open().get().author == "tenant_hold"
+
+    def test_an_exception_that_an_operator_made_is_in_force_again(self, acme: Tenant) -> None:
+        run("feature_define", "projects", "count")
+        run("override_set", "acme", "projects", "--limit", "99", "--reason", "A friend")
+        run("tenant_restore", delete()["export"])
+        told = run_json("entitlement_explain", "acme", "projects")
+        assert "99" in json.dumps(told)
+        assert "A friend" in json.dumps(told)
 
     def test_a_tenant_of_stripe_is_what_stripe_says(self, vendor: Vendor, settle: Settle) -> None:
         customer = vendor.customer()
@@ -357,6 +473,26 @@ class TestRestoring:
         assert Tenant.objects.get().state == "approved"
         assert not Alert.objects.open().exists()
         assert failed_jobs() == []
+
+    def test_from_an_older_export_only_when_it_is_asked_for(self, acme: Tenant, tmp_path: Path) -> None:
+        older = run_json("tenant_export", "acme", "--to", str(tmp_path / "older.zip"))["export"]
+        make_member(acme, "late")
+        delete()
+        with pytest.raises(CommandError, match="not the export that was written when 'acme' was deleted"):
+            run("tenant_restore", older)
+        run("tenant_restore", older, "--any-export")
+        with context.enter(Tenant.objects.get()):
+            assert not User.objects.filter(username="late").exists()
+
+    def test_one_whose_first_administrator_was_erased(self, acme: Tenant) -> None:
+        run("user_erase", "acme", "ann", "--yes", "--even-the-last")
+        told = run_json("tenant_restore", delete()["export"])
+        assert told["admin"] is None
+        assert run_json("tenant_list")["tenants"][0]["admin"] is None
+        link = run_json("tenant_administrator", "acme", "eve", "--email", "eve@acme.example")["sign_in_link"]
+        assert Client(HTTP_HOST="acme.localhost").get(link).status_code == 200
+        with pytest.raises(CommandError, match="user name already"):
+            run("tenant_administrator", "acme", "EVE")
 
     @pytest.mark.parametrize("times", [1, 2])
     def test_while_the_tenant_is_there_is_refused(self, acme: Tenant, times: int) -> None:
@@ -396,7 +532,7 @@ class TestRestoring:
         file = Path(delete()["export"])
         spoil(file)
         with pytest.raises(CommandError, match=why):
-            run("tenant_restore", str(file))
+            run("tenant_restore", str(file), "--any-export")
         assert not Tenant.objects.exists()
         assert schemas() == [acme.schema_name]
         assert Tombstone.objects.standing().count() == 1
@@ -423,6 +559,30 @@ class TestExporting:
         offboarding.export_tenant(tenant=acme, path=tmp_path / "x.zip", actor=SOMEBODY, clock=clock.now)
         with archive.opened(tmp_path / "x.zip") as opened:
             assert b"changed meanwhile" not in b"".join(opened.rows_of("accounts_user"))
+
+    def test_is_not_of_what_a_deletion_is_emptying(self, acme: Tenant, tmp_path: Path) -> None:
+        burial.close_for_deletion(tenant=acme)
+        with pytest.raises(CommandError, match="is being deleted"):
+            run("tenant_export", "acme", "--to", str(tmp_path / "x.zip"))
+        assert not (tmp_path / "x.zip").exists()
+
+    def test_keeps_others_from_remaking_the_tables(
+        self, acme: Tenant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        copy_out, refused = contents.copy_out, []
+
+        def remade(**given: Any) -> Iterator[bytes]:
+            with (
+                psycopg.connect(databases.url(), options="-c lock_timeout=100ms") as other,
+                pytest.raises(psycopg.errors.LockNotAvailable),
+            ):
+                other.execute(f'TRUNCATE "{acme.schema_name}".accounts_user CASCADE')
+            refused.append(given["table"])
+            return copy_out(**given)
+
+        monkeypatch.setattr(contents, "copy_out", remade)
+        offboarding.export_tenant(tenant=acme, path=tmp_path / "x.zip", actor=SOMEBODY, clock=clock.now)
+        assert "accounts_user" in refused
 
     def test_no_password_of_the_first_administrator_is_told(self, transactional_db: None, tmp_path: Path) -> None:
         tenant = make_tenant("acme", ready=False)
@@ -453,11 +613,20 @@ class TestByRequest:
         entry = Entry.objects.get(action="tenant.deleted")
         assert (entry.actor_kind, entry.actor_label, entry.reason) == ("person", "somebody", "They left")
 
+    def test_who_keeps_it_before_the_job_begins_is_heard(self, acme: Tenant, drain: Callable[[], None]) -> None:
+        offboarding.request_deletion(tenant=acme, reason="They left", actor=SOMEBODY, now=NOW)
+        run("tenant_keep", "acme", "--reason", "A lawsuit")
+        drain()
+        assert Tenant.objects.get().provisioning == "ready"
+        assert not Alert.objects.open().exists()
+
     def test_that_cannot_be_done_is_told(self, acme: Tenant, drain: Callable[[], None], settings: Any) -> None:
         settings.TENANTRY_EXPORT_DIR = "/proc/nowhere"
         offboarding.request_deletion(tenant=acme, reason="They left", actor=SOMEBODY, now=NOW)
         drain()
         assert Alert.objects.open().get().code == "deletion_failed"
+        run("tenant_keep", "acme", "--reason", "Not now")
+        assert not Alert.objects.open().exists()
         assert Tenant.objects.get().provisioning == Provisioning.READY
 
 

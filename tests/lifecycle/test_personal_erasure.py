@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,10 +19,12 @@ from apps.audit.services import Cause
 from apps.core.actors import Actor
 from apps.demo import stage
 from apps.lifecycle import provisioning
+from apps.plans.models import Subscription
 from apps.tenants.context import enter
 from apps.tenants.models import Tenant
 from tests.factories import NOW, PASSWORD, make_member, make_operator
 from tests.support.people import ERASE, data_of, entries, export, fail, run
+from tests.support.vendor import Vendor
 from tests.tenants.house import House, browser, sign_in, who_is
 from tests.tenants.probes import dump_all
 
@@ -94,12 +97,25 @@ class TestErasure:
 
     def test_the_last_administrator_is_refused_with_what_to_do(self, house: House) -> None:
         before = dump_all()
-        with pytest.raises(CommandError, match=r"Make another member its administrator first, or .* --even-the-last"):
+        with pytest.raises(CommandError, match=r"tenant_administrator`, or .* --even-the-last"):
             run(*ERASE, "acme", "ann")
         assert dump_all() == before
         run(*ERASE, "acme", "ann", "--even-the-last")
         with enter(house.acme):
             assert not User.objects.filter(username="ann").exists()
+
+
+class TestAnAlertThatQuotesAName:
+    def test_it_is_blotted_out_with_the_note_on_the_subscription(
+        self, vendor: Vendor, settle: Callable[[], None]
+    ) -> None:
+        metadata = {"tenant-id": "acme", "admin-user": "Jane Doe", "admin-email": "jane@acme.example"}
+        vendor.subscribe(vendor.customer(), vendor.price(), metadata=metadata)
+        settle()
+        assert "Jane Doe" in Alert.objects.get().message
+        run(*ERASE, "acme", "acme", "--even-the-last")
+        assert "Jane Doe" not in Alert.objects.get().message
+        assert "Jane Doe" not in Subscription.objects.get().note
 
 
 class TestAnAlertThatQuotesAnAddress:

@@ -17,7 +17,7 @@ from apps.accounts.models import User
 from apps.audit.models import Alert, Entry
 from apps.lifecycle import tasks
 from apps.lifecycle.retention import LATE, Policy, Retention, retention
-from apps.tenants import context
+from apps.tenants import burial, context
 from apps.tenants.models import Tenant, Tombstone
 from tests.factories import make_member
 from tests.support.vendor import Vendor
@@ -74,6 +74,11 @@ class TestRules:
         assert after(500, {30: 500}) == Retention(delete_at=ENDED + days(530), next_at=ENDED + days(523))
         assert not after(529, {30: 500, 7: 523}).deletion_due
         assert after(530, {30: 500, 7: 523, 1: 529}).deletion_due
+
+    def test_a_short_notice_that_comes_late_gives_its_whole_time_all_the_same(self) -> None:
+        short = Policy(days=90, notices=(1,))
+        assert after(89.5, policy=short) == Retention(notice=1)
+        assert after(89.5, {1: 89.5}, policy=short).delete_at == ENDED + days(90.5)
 
     def test_a_notice_given_a_little_late_puts_nothing_off(self) -> None:
         assert after(60.2, {30: 60.2}).delete_at == ENDED + days(90)
@@ -221,6 +226,35 @@ class TestStory:
         self.at(planned + days(5), drain)
         assert Tenant.objects.get().delete_at == planned + days(35)
         assert not Alert.objects.open().exists()
+
+    def test_one_bad_address_keeps_nobody_else_from_being_told(
+        self, vendor: Vendor, settle: Settle, drain: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, planned = self.ended(vendor, settle)
+        make_member(Tenant.objects.get(), "bad", role="administrator")
+        send = mail.EmailMultiAlternatives.send
+
+        def refuse_one(message: mail.EmailMultiAlternatives, *given: Any, **named: Any) -> int:
+            if message.to == ["bad@acme.example"]:
+                raise OSError("550 no such user")
+            return send(message, *given, **named)
+
+        monkeypatch.setattr(mail.EmailMultiAlternatives, "send", refuse_one)
+        self.at(planned - days(30), drain)
+        self.at(planned - days(30) + timedelta(hours=2), drain)
+        assert [each.to for each in mail.outbox] == [["ann@acme.example"]]
+        assert Tenant.objects.get().notices.keys() == {"30"}
+        assert "bad@acme.example: 550" in Alert.objects.open().get().message
+
+    def test_a_killed_deletion_is_taken_up_again(
+        self, vendor: Vendor, settle: Settle, drain: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, planned = self.ended(vendor, settle)
+        self.at(planned - days(30), drain)
+        burial.close_for_deletion(tenant=Tenant.objects.get())
+        self.at(planned + timedelta(minutes=1), drain)
+        self.at(planned + timedelta(minutes=3), drain)
+        assert not Tenant.objects.exists()
 
     def test_nobody_to_tell_is_told_to_the_operator(
         self, vendor: Vendor, settle: Settle, drain: Callable[[], None]

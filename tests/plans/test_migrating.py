@@ -10,8 +10,13 @@ from django.db import connection
 from django.db.migrations import Migration
 from django.db.migrations.state import ProjectState
 
-BEFORE = ("tenants.0001_initial", "tenants.0002_the_end_of_a_tenant", "plans.0001_initial")
-AFTER = "plans.0002_grants_and_their_history"
+BEFORE = (
+    "tenants.0001_initial",
+    "tenants.0002_the_end_of_a_tenant",
+    "plans.0001_initial",
+    "plans.0002_whose_a_subscription_was",
+)
+AFTER = "plans.0003_grants_and_their_history"
 JANUARY, MARCH = (datetime(2026, month, 1, tzinfo=UTC) for month in (1, 3))
 
 

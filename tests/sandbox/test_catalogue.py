@@ -37,6 +37,22 @@ def test_a_refused_price_leaves_no_product_behind(client: stripe.StripeClient) -
     assert client.v1.products.list().data == [] and event_types(client) == []
 
 
+def test_a_price_that_a_subscription_described_is_in_no_list(
+    client: stripe.StripeClient, customer: stripe.Customer, price: stripe.Price
+) -> None:
+    described: Any = {
+        "currency": "usd",
+        "product": str(price.product),
+        "recurring": {"interval": "month"},
+        "unit_amount": 1,
+    }
+    made = client.v1.subscriptions.create({"customer": customer.id, "items": [{"price_data": described}]})
+    inline = made["items"].data[0].price
+    listed = [client.v1.prices.list({"active": active}).data for active in (True, False)]
+    assert [each.id for page in listed for each in page] == [price.id]
+    assert client.v1.prices.retrieve(inline.id).unit_amount == 1
+
+
 def test_products_are_found_by_their_ids(client: stripe.StripeClient) -> None:
     ids = [client.v1.products.create({"name": str(number)}).id for number in range(3)][::-1]
     assert [each.id for each in client.v1.products.list({"ids": ids[:2]}).data] == ids[:2]

@@ -46,10 +46,10 @@ def _merged_options(price: Body, params: Body) -> Body:
 
 
 def list_all(call: Call) -> Body:
+    """Answer with the active ones, or on request with the inactive; with none that was described in passing."""
     params = call.params
-    filters = listing.created(params) + listing.given(
-        params, active="active", product="product", currency="currency", type="type"
-    )
+    filters = listing.created(params) + listing.given(params, product="product", currency="currency", type="type")
+    filters += [listing.equals("active", params.get("active", True)), listing.without("_inline")]
     filters += listing.given(
         params.get("recurring", {}),
         interval="recurring.interval",

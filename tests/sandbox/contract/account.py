@@ -117,7 +117,8 @@ class Account:
         return made
 
     def _remove_product(self, id: str) -> None:
-        if self.v1.prices.list({"product": id, "limit": 1}).data:
+        lists = (self.v1.prices.list({"product": id, "active": active, "limit": 1}) for active in (True, False))
+        if any(each.data for each in lists):
             self.v1.products.update(id, {"active": False})
         else:
             self.v1.products.delete(id)

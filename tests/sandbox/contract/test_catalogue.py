@@ -42,6 +42,23 @@ def test_what_a_price_costs_is_never_changed(account: Account) -> None:
     assert (changed.unit_amount, changed.nickname, changed.active) == (1000, "old", False)
 
 
+def test_a_list_of_prices_has_the_active_ones_unless_it_is_asked_for_the_others(account: Account) -> None:
+    active = account.price()
+    archived = account.v1.prices.create({"product": str(active.product), "currency": "usd", "unit_amount": 1})
+    account.v1.prices.update(archived.id, {"active": False})
+
+    def listed(**asked: Any) -> list[str]:
+        return [each.id for each in account.v1.prices.list({"product": str(active.product), **asked}).data]
+
+    assert listed() == listed(active=True) == [active.id]
+    assert listed(active=False) == [archived.id]
+
+
+def test_a_list_of_products_has_all_of_them(account: Account) -> None:
+    made = [account.product().id, account.product(active=False).id]
+    assert {each.id for each in account.v1.products.list({"ids": made}).data} == set(made)
+
+
 def test_tiers_are_shown_only_when_expanded(account: Account) -> None:
     tiers = [{"up_to": 10, "unit_amount": 5}, {"up_to": "inf", "unit_amount_decimal": "2.5", "flat_amount": 100}]
     made = account.v1.prices.create(

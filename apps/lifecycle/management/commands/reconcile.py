@@ -17,7 +17,7 @@ from apps.tenants.models import Tenant
 class Command(TenantryCommand):
     help = (
         "Compares tenants with the mirror of Stripe, the catalogue, their holds and the clock, prints the "
-        "difference and applies it. Does not ask Stripe: `stripe_sync` does."
+        "difference and applies it. Does not ask Stripe: `stripe_drift` and `stripe_sync` do."
     )
 
     def add_own_arguments(self, parser: CommandParser) -> None:

@@ -15,7 +15,7 @@ from apps.tenants import selectors as tenants
 class Command(TenantryCommand):
     help = (
         "Compares the mirror, the plans and the tenants with Stripe, field by field, and changes nothing. "
-        "Exits with 1 when anything is different or could not be looked at; `stripe_sync` mends it."
+        "Exits with 1 when anything is different or could not be looked at, and tells what mends it."
     )
 
     def add_own_arguments(self, parser: CommandParser) -> None:

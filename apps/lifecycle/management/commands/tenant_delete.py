@@ -21,14 +21,14 @@ class Command(TenantryCommand):
     def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant_id")
         parser.add_argument("--reason", required=True, help="kept with the tombstone and in the audit")
-        parser.add_argument("--export", metavar="FILE", help="the file to write (default: in TENANTRY_EXPORT_DIR)")
+        parser.add_argument("--to", metavar="FILE", help="the file to write (default: in TENANTRY_EXPORT_DIR)")
         parser.add_argument("--yes", action="store_true", help="do not ask")
         parser.add_argument(
             "--even-if-subscribed", action="store_true", help="although a subscription of it lives in Stripe"
         )
 
     def run(
-        self, *, tenant_id: str, reason: str, export: str | None, yes: bool, even_if_subscribed: bool, **options: Any
+        self, *, tenant_id: str, reason: str, to: str | None, yes: bool, even_if_subscribed: bool, **options: Any
     ) -> None:
         tenant = tenants.by_id(tenant_id)
         if not yes:
@@ -38,7 +38,7 @@ class Command(TenantryCommand):
             reason=reason,
             actor=self.actor,
             clock=clock.now,
-            export_to=Path(export).absolute() if export else None,
+            export_to=Path(to).absolute() if to else None,
             even_if_subscribed=even_if_subscribed,
         )
         if self.as_json:

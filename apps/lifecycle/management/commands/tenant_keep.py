@@ -17,12 +17,12 @@ class Command(TenantryCommand):
     def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("tenant_id")
         how = parser.add_mutually_exclusive_group(required=True)
-        how.add_argument("--reason", default="", help="why it is kept")
+        how.add_argument("--reason", help="why it is kept")
         how.add_argument("--release", action="store_true", help="keep it no more")
 
-    def run(self, *, tenant_id: str, reason: str, release: bool, **options: Any) -> None:
+    def run(self, *, tenant_id: str, reason: str | None, release: bool, **options: Any) -> None:
         tenant = offboarding.keep_tenant(
-            tenant=tenants.by_id(tenant_id), reason=reason, no_more=release, actor=self.actor, now=clock.now()
+            tenant=tenants.by_id(tenant_id), reason=reason or "", no_more=release, actor=self.actor, now=clock.now()
         )
         if self.as_json:
             self.print_json(summary(tenant, now=clock.now()))

@@ -20,10 +20,13 @@ class Command(TenantryCommand):
 
     def add_own_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", help="the export")
+        parser.add_argument(
+            "--any-export", action="store_true", help="also another than the one written when it was deleted"
+        )
 
-    def run(self, *, file: str, **options: Any) -> None:
+    def run(self, *, file: str, any_export: bool, **options: Any) -> None:
         with archive.opened(Path(file).absolute()) as opened:
-            tenant = offboarding.restore_tenant(opened=opened, actor=self.actor, now=clock.now())
+            tenant = offboarding.restore_tenant(opened=opened, any_export=any_export, actor=self.actor, now=clock.now())
             rows = opened.manifest.rows
         if self.as_json:
             self.print_json(summary(tenant, now=clock.now()))

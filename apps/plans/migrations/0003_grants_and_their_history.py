@@ -37,7 +37,7 @@ def kind_of_feature(table):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('plans', '0001_initial'),
+        ('plans', '0002_whose_a_subscription_was'),
         ('tenants', '0002_the_end_of_a_tenant'),
     ]
 
