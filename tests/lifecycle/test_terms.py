@@ -1,7 +1,7 @@
 """What a subscription's terms make of its tenant: when its invoices are due, how many of each price it has."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import time_machine
 
@@ -71,11 +71,11 @@ def set_quantity(vendor: Vendor, subscription: str, price: str, quantity: int) -
 
 
 def held() -> dict[str, int]:
-    return {each.ref: each.quantity for each in plans.held_plans(Tenant.objects.get())}
+    return {each.ref: each.quantity for each in plans.held_plans(Tenant.objects.get(), now=datetime.now(UTC))}
 
 
 def users() -> int | None:
-    return next(each.limit for each in plans.limits(Tenant.objects.get()) if each.entity == "users")
+    return next(each.limit for each in plans.limits(Tenant.objects.get(), now=datetime.now(UTC)) if each.entity == "users")
 
 
 def test_a_price_of_which_none_is_left_grants_nothing(vendor: Vendor, settle: Settle) -> None:

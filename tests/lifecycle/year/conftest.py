@@ -9,7 +9,12 @@ from tests.support.vendor import Vendor
 from tests.support.year import CalendarYear, TestClockYear, Year
 
 
-@pytest.fixture(params=[TestClockYear, CalendarYear], ids=lambda kind: kind.kind)
+@pytest.fixture(
+    params=[
+        pytest.param(TestClockYear, id=TestClockYear.kind),
+        pytest.param(CalendarYear, id=CalendarYear.kind, marks=pytest.mark.slow),
+    ]
+)
 def year(request: pytest.FixtureRequest, vendor: Vendor, live_server: Any) -> Year:
     """It begins on the 15th of January."""
     kind: type[Year] = request.param
