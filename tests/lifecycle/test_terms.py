@@ -75,7 +75,8 @@ def held() -> dict[str, int]:
 
 
 def users() -> int | None:
-    return next(each.limit for each in plans.limits(Tenant.objects.get(), now=datetime.now(UTC)) if each.entity == "users")
+    limits = plans.limits(Tenant.objects.get(), now=datetime.now(UTC))
+    return next(each.limit for each in limits if each.entity == "users")
 
 
 def test_a_price_of_which_none_is_left_grants_nothing(vendor: Vendor, settle: Settle) -> None:
