@@ -39,6 +39,7 @@ SHARED_APPS = [
     "djstripe",
     "apps.plans",
     "apps.usage",
+    "apps.credits",
     "apps.entitlements",
     "apps.lifecycle",
     "apps.backoffice",

@@ -9,7 +9,9 @@ environment.load_local_file()
 from config.settings.base import *
 from config.settings.base import (
     ALLOWED_HOSTS,
+    INSTALLED_APPS,
     STRIPE_SECRET_KEY,
+    TENANT_APPS,
     TENANTRY_HOME,
     TENANTRY_PUBLIC_HOSTS,
     tenant_database,
@@ -19,6 +21,10 @@ DEBUG = environment.flag("DEBUG", default=False)
 SECRET_KEY = environment.generated("SECRET_KEY")
 ALLOWED_HOSTS = [*ALLOWED_HOSTS, "localhost", "127.0.0.1", ".localhost"]
 TENANTRY_PUBLIC_HOSTS = [*TENANTRY_PUBLIC_HOSTS, "localhost", "127.0.0.1"]
+
+# Stands for the vendor's own apps in the tenants' schemas.
+TENANT_APPS = [*TENANT_APPS, "apps.showcase"]
+INSTALLED_APPS = [*INSTALLED_APPS, "apps.showcase"]
 
 TENANTRY_EMBEDDED_POSTGRES = not env.str("DATABASE_URL", default="")
 DATABASES = {
