@@ -1,0 +1,1 @@
+"""The rules of credits: pure, no ORM, no clock."""
