@@ -53,11 +53,11 @@ def register(*, name: str, description: str, export: Callable[[User], object], e
     them. `description` is one sentence, to the person.
 
     Raises:
-        ImproperlyConfigured: when a part, or a section of Tenantry's own, has that name.
+        ImproperlyConfigured: when another part, or a section of Tenantry's own, has that name.
     """
-    if name in _parts or name in OWN_SECTIONS:
+    part = Part(description=description, export=export, erase=erase)
+    if name in OWN_SECTIONS or _parts.setdefault(name, part) != part:
         raise ImproperlyConfigured(f"There is a section {name!r} of personal data already; register another name.")
-    _parts[name] = Part(description=description, export=export, erase=erase)
 
 
 def find_user(*, word: str, where: str) -> User:

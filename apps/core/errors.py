@@ -11,3 +11,15 @@ class TenantryError(Exception):
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or (type(self).__doc__ or "").strip())
+
+
+class IdempotencyKeyReused(TenantryError):
+    """The idempotency key belongs to another call."""
+
+
+class UnknownReservation(TenantryError):
+    """The tenant has no such reservation."""
+
+
+class ReservationClosed(TenantryError):
+    """The reservation was confirmed, released, or has run out."""

@@ -50,11 +50,21 @@ ALWAYS = Period(BEGINNING, FOREVER)
 
 @dataclass(frozen=True)
 class Recurrence:
-    """Periods of `count` units each, one of which begins at `anchor`; they go on before it as after it."""
+    """Periods of `count` units each, one of which begins at `anchor`; they go on before it as after it.
+
+    Raises:
+        ValueError: when `count` is below 1, or the anchor has no time zone.
+    """
 
     unit: Unit = Unit.NEVER
     count: int = 1
     anchor: datetime = BEGINNING
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.anchor.utcoffset() is None:
+            raise ValueError(f"Periods of {self.count} × {self.unit} from {self.anchor}: at least 1, from a moment.")
+        # In a zone that has summer time a day would not always have the same length.
+        object.__setattr__(self, "anchor", self.anchor.astimezone(UTC))
 
     def period_at(self, moment: datetime) -> Period:
         """The period that contains a moment."""
@@ -74,7 +84,7 @@ class Recurrence:
             return (moment - self.anchor) // (FIXED[self.unit] * self.count)
         months = _months(moment) - _months(self.anchor)
         number = months // (MONTHS[self.unit] * self.count)
-        # Within the month of a boundary the moment may lie before or after it.
+        # Within the month of a boundary the moment may lie before it; and its own time zone may call the month another.
         if moment < self._boundary(number):
             return number - 1
         return number + 1 if moment >= self._boundary(number + 1) else number

@@ -27,18 +27,6 @@ class UnusableReservation(TenantryError):
     """Credits cannot be set aside like that."""
 
 
-class UnknownReservation(TenantryError):
-    """The tenant has no such reservation."""
-
-
-class ReservationIsOver(TenantryError):
-    """The reservation is not open any more."""
-
-
-class IdempotencyKeyReused(TenantryError):
-    """The idempotency key belongs to another call."""
-
-
 class UnknownCreditType(TenantryError):
     """There is no such credit type."""
 

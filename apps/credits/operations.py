@@ -12,7 +12,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError
 
 from apps.core.actors import Actor
-from apps.credits.errors import IdempotencyKeyReused
+from apps.core.errors import IdempotencyKeyReused
 from apps.credits.models import IDEMPOTENCY_KEY_MAX_LENGTH, LABEL_MAX_LENGTH, REF_MAX_LENGTH, Operation
 from apps.tenants.models import Tenant
 

@@ -64,7 +64,11 @@ class TestRegistering:
     def test_one_name_belongs_to_one_part(self, parts: None) -> None:
         register_notes()
         with pytest.raises(ImproperlyConfigured, match="'notes' of personal data already"):
-            register_notes()
+            personal.register(name="notes", description="", export=str, erase=str)
+
+    def test_the_same_again_changes_nothing(self, parts: None) -> None:
+        personal.register(name="notes", description="", export=str, erase=str)
+        personal.register(name="notes", description="", export=str, erase=str)
 
     @pytest.mark.parametrize("name", personal.OWN_SECTIONS)
     def test_tenantrys_own_names_are_taken(self, parts: None, name: str) -> None:
@@ -130,6 +134,7 @@ class TestTelling:
             "email_addresses": [{"email": "twin@example.com", "verified": True, "primary": True}],
             "rights": {"groups": ["crew"], "permissions": ["accounts.sail"]},
             "sessions": [{"expires_at": until}],
+            "projects": {"projects": [], "tasks": []},
         }
 
     def test_of_the_users_row_all_but_the_password(self, house: House) -> None:

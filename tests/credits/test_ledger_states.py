@@ -17,7 +17,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from apps.credits.errors import IdempotencyKeyReused, NotEnoughCredits, NothingLeft, ReservationIsOver
+from apps.core.errors import IdempotencyKeyReused, ReservationClosed
+from apps.credits.errors import NotEnoughCredits, NothingLeft
 from apps.credits.models import Account, LedgerEntry, Operation
 from apps.credits.types import Category, Granted, Outcome, Spent
 from apps.credits.verifying import verify
@@ -96,7 +97,7 @@ class Ledger(RuleBasedStateMachine):
     @rule(data=st.data(), how=st.sampled_from(["confirm", "release"]))
     def end_reservation(self, data: Any, how: str) -> None:
         reservation = data.draw(st.sampled_from(self.reservations))
-        with suppress(ReservationIsOver):
+        with suppress(ReservationClosed):
             getattr(self.purse, how)(reservation, now=self.now)
 
     @precondition(lambda self: self.grants)

@@ -5,13 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from apps.credits.errors import (
-    IdempotencyKeyReused,
-    ReservationIsOver,
-    UnknownReservation,
-    UnusableAmount,
-    UnusableReservation,
-)
+from apps.core.errors import IdempotencyKeyReused, ReservationClosed, UnknownReservation
+from apps.credits.errors import UnusableAmount, UnusableReservation
 from apps.credits.models import Grant, Reservation
 from apps.credits.types import HoldState, Outcome
 from apps.credits.verifying import verify
@@ -60,7 +55,7 @@ def test_it_comes_back_by_itself_when_its_time_is_over(purse: Purse) -> None:
     assert purse.balance(now=NOW + HOUR).amount == 10
     assert purse.spend(10, now=NOW + HOUR).outcome == Outcome.BOOKED
     assert Reservation.objects.get().state == HoldState.EXPIRED
-    with pytest.raises(ReservationIsOver, match="13:00:00"):
+    with pytest.raises(ReservationClosed, match="13:00:00"):
         purse.confirm(held.reservation_id, now=NOW + HOUR)
 
 
@@ -70,7 +65,7 @@ def test_ending_it_twice_answers_as_the_first_time(purse: Purse, how: str) -> No
     first = getattr(purse, how)(held.reservation_id)
     purse.spend(1)
     assert getattr(purse, how)(held.reservation_id) == replace(first, outcome=Outcome.REPEATED)
-    with pytest.raises(ReservationIsOver):
+    with pytest.raises(ReservationClosed):
         getattr(purse, "release" if how == "confirm" else "confirm")(held.reservation_id)
 
 

@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import Entry
 from apps.core.actors import Actor
+from apps.core.errors import IdempotencyKeyReused
 from apps.core.periods import add_months
 from apps.credits import selectors, services
 from apps.credits.errors import (
-    IdempotencyKeyReused,
     NotEnoughCredits,
     NothingLeft,
     UnknownGrant,

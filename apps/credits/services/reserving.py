@@ -7,10 +7,11 @@ from uuid import UUID
 from django.db import transaction
 
 from apps.core.actors import Actor
+from apps.core.errors import ReservationClosed, UnknownReservation
 from apps.credits import books
 from apps.credits.amounts import refuse_unusable
 from apps.credits.books import Book
-from apps.credits.errors import ReservationIsOver, UnknownReservation, UnusableAmount, UnusableReservation
+from apps.credits.errors import UnusableAmount, UnusableReservation
 from apps.credits.models import Reservation
 from apps.credits.operations import Act
 from apps.credits.services.spending import booked, refused, repeated
@@ -73,7 +74,7 @@ def confirm(
 
     Raises:
         UnknownReservation: when the tenant has none of that id.
-        ReservationIsOver: when it was released, or ran out before `now`.
+        ReservationClosed: when it was released, or ran out before `now`.
         UnusableAmount: when `amount` is not 1 to what was set aside.
         IdempotencyKeyReused: when it was confirmed with another amount.
     """
@@ -94,7 +95,7 @@ def release(*, tenant: Tenant, reservation_id: UUID, actor: Actor, plan: PlanCre
 
     Raises:
         UnknownReservation: when the tenant has none of that id.
-        ReservationIsOver: when it was confirmed, or ran out before `now`.
+        ReservationClosed: when it was confirmed, or ran out before `now`.
     """
     row = _found(tenant, reservation_id)
     return _close(row, _closing("release", tenant, row, row.amount, actor=actor, at=now), plan, HoldState.RELEASED)
@@ -139,7 +140,7 @@ def _close(row: Reservation, act: Act, plan: PlanCredits | None, state: HoldStat
 def _refuse_closed(book: Book, row: Reservation, plan: PlanCredits | None, now: datetime) -> None:
     if row.id in book.settle(plan, now).holds:
         return
-    raise ReservationIsOver(
+    raise ReservationClosed(
         f"Nothing is set aside by the reservation {row.id} any more: it ended, or ran out at "
         f"{row.expires_at:%Y-%m-%d %H:%M:%S} UTC. Spend the credits instead."
     )

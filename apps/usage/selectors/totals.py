@@ -1,4 +1,4 @@
-"""Reads of the books."""
+"""Totals that the vendor's app reported."""
 
 from collections.abc import Collection, Mapping
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Writing the books."""
+"""Totals that the vendor's app reports from time to time."""
 
 import uuid
 from collections.abc import Mapping

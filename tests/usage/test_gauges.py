@@ -1,0 +1,136 @@
+"""What is told as a level: the highest or the latest of a period."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError
+
+from apps.tenants.models import Tenant
+from apps.usage import errors
+from apps.usage.models import Counter
+from apps.usage.selectors import verify
+from apps.usage.types import Ceiling, Outcome
+from tests.factories import NOW
+from tests.usage.calling import (
+    MARCH,
+    MONTHLY,
+    TEN,
+    UNLIMITED,
+    a_tenant,
+    consume,
+    event,
+    ingest,
+    release,
+    slot,
+    slot_at,
+    tell,
+    use,
+    used,
+)
+
+pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
+LAST, HIGHEST = slot("disk", "last"), slot("peak", "max")
+APRIL = MONTHLY.period_at(MARCH.end)
+
+
+@pytest.fixture
+def acme() -> Tenant:
+    return a_tenant()
+
+
+class TestLevels:
+    def test_of_the_latest_it_is_what_was_told_last(self, acme: Tenant) -> None:
+        assert [tell(acme, value, slot=LAST).used for value in (5, 9, 3)] == [5, 9, 3]
+
+    def test_of_the_highest_it_is_the_highest(self, acme: Tenant) -> None:
+        assert [tell(acme, value, slot=HIGHEST).used for value in (5, 9, 3)] == [5, 9, 9]
+        assert use(acme, HIGHEST).level == 3
+
+    def test_more_and_less_can_be_told_too(self, acme: Tenant) -> None:
+        tell(acme, 5, slot=HIGHEST)
+        assert consume(acme, 3, slot=HIGHEST).used == 8
+        assert release(acme, 6, slot=HIGHEST).used == 8
+        assert consume(acme, 1, slot=HIGHEST).used == 8
+        assert use(acme, HIGHEST).level == 3
+        with pytest.raises(errors.NotReleasable):
+            release(acme, 4, slot=HIGHEST)
+
+    def test_a_hard_limit_refuses_to_go_above_it_and_never_to_go_down(self, acme: Tenant) -> None:
+        assert tell(acme, 11, slot=LAST, ceiling=TEN).outcome == Outcome.REFUSED
+        assert not Counter.objects.exists()
+        tell(acme, 20, slot=LAST)
+        assert tell(acme, 15, slot=LAST, ceiling=Ceiling(limit=10, version=2)).outcome == Outcome.BOOKED
+        assert tell(acme, 16, slot=LAST, ceiling=Ceiling(limit=10, version=2)).outcome == Outcome.REFUSED
+        assert used(acme, LAST) == 15
+
+    def test_below_the_limit_it_may_go_up_again_though_it_was_higher_before(self, acme: Tenant) -> None:
+        tell(acme, 20, slot=HIGHEST)
+        tell(acme, 1, slot=HIGHEST)
+        assert consume(acme, 5, slot=HIGHEST, ceiling=Ceiling(limit=10, version=2)).outcome == Outcome.BOOKED
+
+
+class TestOutOfOrder:
+    def test_what_is_older_does_not_replace_what_is_newer(self, acme: Tenant) -> None:
+        tell(acme, 5, slot=LAST, at=NOW)
+        assert tell(acme, 9, slot=LAST, at=NOW - HOUR).used == 5
+        assert tell(acme, 9, slot=HIGHEST, at=NOW).used == 9
+        assert tell(acme, 12, slot=HIGHEST, at=NOW - HOUR).used == 12
+        assert use(acme, HIGHEST).level == 9
+        assert verify() == []
+
+    def test_more_that_is_told_late_counts_from_its_moment_on(self, acme: Tenant) -> None:
+        tell(acme, 5, slot=LAST, at=NOW - 3 * HOUR)
+        consume(acme, 1, slot=LAST, at=NOW, ceiling=UNLIMITED)
+        assert consume(acme, 10, slot=LAST, at=NOW - HOUR, ceiling=UNLIMITED).used == 16
+        tell(acme, 2, slot=LAST, at=NOW - HOUR / 2)
+        assert used(acme, LAST) == 3
+        assert verify() == []
+
+
+class TestPeriods:
+    later = APRIL.start + timedelta(days=3)
+
+    def test_the_next_begins_with_the_level_of_the_one_before(self, acme: Tenant) -> None:
+        tell(acme, 9, slot=HIGHEST)
+        tell(acme, 4, slot=HIGHEST)
+        april = slot_at(self.later, "peak", "max")
+
+        assert used(acme, april, self.later) == 4
+        assert consume(acme, 1, slot=april, now=self.later).used == 5
+        assert Counter.objects.get(period_start=APRIL.start).opening == 4
+        assert used(acme, HIGHEST) == 9
+
+    def test_what_is_told_late_of_the_one_before_changes_the_opening(self, acme: Tenant) -> None:
+        may = MONTHLY.period_at(APRIL.end)
+        for moment in (NOW, self.later, may.start + HOUR):
+            consume(acme, 1, slot=slot_at(moment, "disk", "last"), now=moment)
+        assert used(acme, slot_at(may.start, "disk", "last"), may.start + HOUR) == 3
+
+        late = self.later - HOUR
+        tell(acme, 7, slot=slot_at(late, "disk", "last"), at=late, now=may.start + HOUR)
+        assert used(acme, slot_at(self.later, "disk", "last")) == 8
+        assert used(acme, slot_at(may.start, "disk", "last")) == 9
+        assert verify() == []
+
+    def test_a_period_that_is_told_late_is_put_between(self, acme: Tenant) -> None:
+        consume(acme, 2, slot=slot_at(self.later, "disk", "last"), now=self.later)
+        tell(acme, 5, slot=LAST, at=NOW, now=NOW + timedelta(days=34))
+        assert used(acme, slot_at(self.later, "disk", "last")) == 7
+        assert verify() == []
+
+
+class TestTheWayItIsCounted:
+    def test_it_stays_until_the_period_ends(self, acme: Tenant) -> None:
+        consume(acme, 5, slot=slot("disk", "sum"))
+        assert consume(acme, 2, slot=LAST).used == 7
+        tell(acme, 3, slot=slot("ram", "last"))
+        assert consume(acme, 2, slot=slot("ram", "sum")).used == 5
+        assert ingest(acme, event(1, slot=slot("ram", "sum")), event(1, slot=slot("disk", "last"))) == ["booked"] * 2
+        assert (used(acme, slot("ram")), used(acme, slot("disk"))) == (6, 8)
+        assert verify() == []
+
+    def test_what_adds_up_has_no_level(self, acme: Tenant) -> None:
+        consume(acme, 5)
+        with pytest.raises(IntegrityError, match="usage_only_gauges_have_a_level"):
+            Counter.objects.update(level=5)
