@@ -6,6 +6,7 @@ from apps.accounts.models import User
 from apps.accounts.services import NewUser
 from apps.core.actors import Actor
 from apps.lifecycle import services
+from apps.plans import renewing
 from apps.plans.metadata import entity_name
 from apps.plans.models import Allowance, Feature, Plan, PlanAssignment, PlanVersion
 from apps.tenants import context
@@ -55,4 +56,5 @@ def give_plan_to(tenant: Tenant, key: str = "pro", **limits: int) -> PlanVersion
     PlanAssignment.objects.create(
         tenant=tenant, subscription_id="sub_1", item_id=f"si_{tenant.tenant_id}_{key}", version=version, valid_from=NOW
     )
+    renewing.renew(tenant, now=NOW)
     return version

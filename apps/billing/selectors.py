@@ -75,6 +75,7 @@ def _subscription(data: dict[str, Any]) -> Subscription:
         items=tuple(_item(item) for item in data["items"]["data"]),
         cancel_at=_moment(data.get("cancel_at")),
         ended_at=_moment(data.get("ended_at")),
+        billing_cycle_anchor=_moment(data.get("billing_cycle_anchor")),
     )
 
 
@@ -132,6 +133,8 @@ def _price(row: djstripe.Price) -> Price:
         currency=data.get("currency") or "",
         interval=recurring.get("interval") or "",
         interval_count=recurring.get("interval_count") or 1,
+        usage_type=recurring.get("usage_type") or "licensed",
+        meter=recurring.get("meter") or "",
     )
 
 

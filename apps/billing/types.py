@@ -17,7 +17,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Subscription:
-    """A Stripe subscription. `metadata` never holds the administrator's password."""
+    """A Stripe subscription. `metadata` never holds the administrator's password.
+
+    One of its billing periods begins at `billing_cycle_anchor`, which may lie ahead, as during a trial.
+    """
 
     id: str
     customer_id: str
@@ -27,6 +30,7 @@ class Subscription:
     items: tuple[Item, ...]
     cancel_at: datetime | None
     ended_at: datetime | None
+    billing_cycle_anchor: datetime | None = None
 
     @property
     def subject(self) -> str:
@@ -51,6 +55,8 @@ class Price:
 
     `amount` is in minor units and may have a fraction of one; None when no single amount
     says what the price costs, as with tiers. It is due every `interval_count` intervals.
+    `usage_type` is licensed or metered, and `meter` is what counts the usage; a metered price
+    without one is of Stripe's former usage records.
     """
 
     id: str
@@ -65,6 +71,13 @@ class Price:
     currency: str
     interval: str
     interval_count: int
+    usage_type: str = "licensed"
+    meter: str = ""
+
+    @property
+    def is_legacy(self) -> bool:
+        """Whether it counts by usage records, which Stripe no longer has."""
+        return self.usage_type == "metered" and not self.meter
 
     @property
     def subject(self) -> str:

@@ -21,8 +21,9 @@ from apps.core.actors import Actor
 from apps.core.errors import TenantryError
 from apps.core.jobs import enqueue
 from apps.core.text import shorten
+from apps.lifecycle import prices
 from apps.lifecycle.engine import ENDED, WITHOUT_EFFECT
-from apps.plans import selectors as plans
+from apps.lifecycle.prices import IN_WORDS, Prices, Problem
 from apps.plans import services as plan_services
 from apps.plans.metadata import CustomerTexts, TenantClaim, read_claim
 from apps.plans.models import Subscription as Binding
@@ -35,10 +36,8 @@ MISSING = "tenant_id_missing"
 AMBIGUOUS = "tenant_ambiguous"
 REFUSED = "tenant_id_refused"
 CHANGED = "tenant_id_changed"
-NO_LIMITS = "subscription_without_limits"
-NOT_MANAGED = "price_not_managed"
 ADMINISTRATOR = "administrator_unusable"
-CODES = (MISSING, AMBIGUOUS, REFUSED, CHANGED, NO_LIMITS, NOT_MANAGED, ADMINISTRATOR)
+CODES = (MISSING, AMBIGUOUS, REFUSED, CHANGED, ADMINISTRATOR, *Problem)
 
 Outcome = Binding.Outcome
 
@@ -50,7 +49,7 @@ class Found:
     outcome: str
     tenant: Tenant | None = None
     note: str = ""
-    cause: Cause | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,14 @@ class Situation:
     customer: Customer
     subscriptions: tuple[Subscription, ...]
     passwords: Mapping[str, Secret]
-    managed: Mapping[str, str]
-    published: frozenset[str]
+    prices: Prices
     actor: Actor
     now: datetime
 
-    def managed_prices(self, subscription: Subscription) -> list[str]:
-        """The prices of the subscription's items that are managed."""
-        return [item.price_id for item in subscription.items if item.price_id in self.managed]
+    def is_managed(self, subscription: Subscription) -> bool:
+        """Whether any price of the subscription's items is."""
+        problems = self.prices.problems
+        return any(problems.get(item.price_id) != Problem.NOT_MANAGED for item in subscription.items)
 
     def claim(self, subscription: Subscription) -> TenantClaim:
         """What the subscription's metadata says, the customer's texts filling in."""
@@ -90,8 +89,7 @@ def situation(
         customer=customer,
         subscriptions=subscriptions,
         passwords=passwords,
-        managed=plans.price_groups(),
-        published=frozenset(plans.newest_versions(used)),
+        prices=prices.judge(used),
         actor=actor,
         now=now,
     )
@@ -124,14 +122,20 @@ def _judge(case: Situation, subscription: Subscription) -> Found:
         return _stay(case, subscription, binding.tenant)
     if subscription.status in WITHOUT_EFFECT:
         return Found(Outcome.INCOMPLETE, note=f"Its status is {subscription.status}.")
-    managed = case.managed_prices(subscription)
-    if not managed:
+    if not case.is_managed(subscription):
         return Found(Outcome.UNMANAGED, note=_unmanaged_note(subscription))
-    unpublished = sorted(set(managed) - case.published)
-    if unpublished:
-        note = f"Price {', '.join(unpublished)} has no valid limits yet."
-        return Found(Outcome.REFUSED, note=note, cause=Cause(NO_LIMITS, f"{note} Mend the price's metadata."))
+    problems = case.prices.problems_of(subscription)
+    problems.pop(Problem.NOT_MANAGED, None)
+    if problems:
+        causes = tuple(_unusable(problem, found) for problem, found in problems.items())
+        return Found(Outcome.REFUSED, note=" ".join(each.message for each in causes), causes=causes)
     return _claim(case, subscription) if case.claim(subscription).tenant_id else Found(Outcome.WAITING)
+
+
+def _unusable(problem: Problem, price_ids: list[str], *, so: str = "") -> Cause:
+    """The alert about prices that entitle to nothing."""
+    what, mend = IN_WORDS[problem]
+    return Cause(problem, f"Price {', '.join(price_ids)} {what}{so}. {mend}", {"prices": price_ids})
 
 
 def _unmanaged_note(subscription: Subscription) -> str:
@@ -147,23 +151,34 @@ def _stay(case: Situation, subscription: Subscription, tenant: Tenant) -> Found:
             f"Its tenant-id was changed to {wanted!r}, but it is bound to {tenant.tenant_id!r} and stays there. "
             f"Set tenant-id back to {tenant.tenant_id!r}."
         )
-        return Found(Outcome.BOUND, tenant, message, Cause(CHANGED, message, {"tenant_id": wanted}))
-    if subscription.status not in WITHOUT_EFFECT and not case.managed_prices(subscription):
-        message = f"{_unmanaged_note(subscription)} Tenant {tenant.tenant_id!r} keeps its last limits."
-        return Found(Outcome.BOUND, tenant, message, Cause(NOT_MANAGED, message))
+        changed = Cause(CHANGED, message, {"tenant_id": wanted})
+        return _bound(case, subscription, tenant, changed)
     return _bound(case, subscription, tenant)
 
 
-def _bound(case: Situation, subscription: Subscription, tenant: Tenant) -> Found:
-    """Bound; with an alert while its metadata names an administrator that nobody can be."""
+def _bound(case: Situation, subscription: Subscription, tenant: Tenant, *known: Cause) -> Found:
+    """Bound; with alerts while a price entitles to nothing, or the metadata names an impossible administrator."""
+    causes = (*known, *_price_causes(case, subscription, tenant), *_administrator_causes(case, subscription, tenant))
+    return Found(Outcome.BOUND, tenant, " ".join(each.message for each in causes), causes)
+
+
+def _price_causes(case: Situation, subscription: Subscription, tenant: Tenant) -> list[Cause]:
+    if subscription.status in WITHOUT_EFFECT:
+        return []
+    so = f", so tenant {tenant.tenant_id!r} gets nothing new through {subscription.id} and keeps its last good limits"
+    problems = case.prices.problems_of(subscription)
+    return [_unusable(problem, price_ids, so=so) for problem, price_ids in problems.items()]
+
+
+def _administrator_causes(case: Situation, subscription: Subscription, tenant: Tenant) -> list[Cause]:
     problems = _named_administrator(case, subscription)[1] if tenant.claimed_by == subscription.id else ()
     if not problems:
-        return Found(Outcome.BOUND, tenant)
+        return []
     message = (
         f"{' '.join(problems)} Mend the metadata, and make the administrator of {tenant.tenant_id!r} a link "
         f"with `manage.py tenant_link {tenant.tenant_id}`."
     )
-    return Found(Outcome.BOUND, tenant, message, Cause(ADMINISTRATOR, message))
+    return [Cause(ADMINISTRATOR, message)]
 
 
 def _claim(case: Situation, subscription: Subscription) -> Found:
@@ -175,7 +190,7 @@ def _claim(case: Situation, subscription: Subscription) -> Found:
         with transaction.atomic():
             return _take(case, subscription, tenant_id)
     except TenantryError as error:
-        return Found(Outcome.REFUSED, note=str(error), cause=Cause(REFUSED, str(error), {"tenant_id": tenant_id}))
+        return Found(Outcome.REFUSED, note=str(error), causes=(Cause(REFUSED, str(error), {"tenant_id": tenant_id}),))
 
 
 def _take(case: Situation, subscription: Subscription, tenant_id: str) -> Found:
@@ -189,7 +204,7 @@ def _take(case: Situation, subscription: Subscription, tenant_id: str) -> Found:
     if _comes_first(tenant, subscription):
         return _bound(case, subscription, _take_over(case, subscription, tenant))
     message = f"The tenant id {tenant_id!r} belongs to somebody else. Choose another tenant-id."
-    return Found(Outcome.REFUSED, note=message, cause=Cause(REFUSED, message, {"tenant_id": tenant_id}))
+    return Found(Outcome.REFUSED, note=message, causes=(Cause(REFUSED, message, {"tenant_id": tenant_id}),))
 
 
 def _comes_first(tenant: Tenant, subscription: Subscription) -> bool:
@@ -271,15 +286,15 @@ def _join(case: Situation, subscription: Subscription) -> Found:
     """A subscription without a claim belongs to its customer's tenant, if there is just one."""
     if Binding.objects.filter(stripe_id=subscription.id).exclude(former_tenant=None).exists():
         message = "The tenant that it belonged to was deleted. Restore that, or cancel the subscription in Stripe."
-        return Found(Outcome.REFUSED, note=message, cause=Cause(REFUSED, message))
+        return Found(Outcome.REFUSED, note=message, causes=(Cause(REFUSED, message),))
     tenants = list(Tenant.objects.filter(stripe_customer_id=case.customer.id)[:2])
     if len(tenants) == 1:
-        return Found(Outcome.BOUND, tenants[0])
+        return _bound(case, subscription, tenants[0])
     if not tenants:
         message = "It has no tenant-id in its metadata, so no tenant is made for it. Add one to its metadata in Stripe."
-        return Found(Outcome.WAITING, note=message, cause=Cause(MISSING, message))
+        return Found(Outcome.WAITING, note=message, causes=(Cause(MISSING, message),))
     message = "Its customer has several tenants. Add the tenant-id it is for to its metadata in Stripe."
-    return Found(Outcome.WAITING, note=message, cause=Cause(AMBIGUOUS, message))
+    return Found(Outcome.WAITING, note=message, causes=(Cause(AMBIGUOUS, message),))
 
 
 def _record(case: Situation, subscription: Subscription, found: Found) -> None:
@@ -298,6 +313,7 @@ def _record(case: Situation, subscription: Subscription, found: Found) -> None:
 
 def _causes(subscription: Subscription, found: Found) -> list[Cause]:
     """What is wrong with a subscription that is over needs nobody's attention any more."""
-    if found.cause is None or subscription.status in ENDED:
+    if subscription.status in ENDED:
         return []
-    return [replace(found.cause, details={**found.cause.details, "customer": subscription.customer_id})]
+    customer = {"customer": subscription.customer_id}
+    return [replace(each, details={**each.details, **customer}) for each in found.causes]

@@ -13,14 +13,14 @@ from django.conf import settings
 
 from apps.billing import selectors as billing
 from apps.billing.types import Customer, Subscription
-from apps.lifecycle import engine
+from apps.lifecycle import assigning, engine
 from apps.lifecycle.engine import HoldInForce, Standing, Verdict
 from apps.lifecycle.retention import Policy, Retention, retention
-from apps.plans import selectors as plans
 from apps.plans.metadata import CustomerTexts, TenantClaim, read_claim
-from apps.plans.models import PlanAssignment, PlanVersion
+from apps.plans.models import PlanAssignment
 from apps.plans.models import Subscription as Binding
 from apps.plans.services import Assigned
+from apps.plans.terms import Cycle
 from apps.tenants import selectors as tenants
 from apps.tenants import services as tenant_services
 from apps.tenants.models import OPEN_STATES, Provisioning, State, Tenant
@@ -67,7 +67,7 @@ def difference(tenant: Tenant, *, now: datetime) -> Difference:
     subscriptions = billing.subscriptions(Binding.objects.filter(tenant=tenant).values_list("stripe_id", flat=True))
     judged = _verdict(tenant, subscriptions, now)
     described = _described(tenant, subscriptions, now)
-    assigned = _assigned(tenant, judged)
+    assigned = assigning.assigned(tenant, judged)
     provision = judged.state in OPEN_STATES and _is_wanting(tenant)
     kept = _retention(tenant, judged, given=notices_given(tenant), now=now)
     changes = (
@@ -200,30 +200,6 @@ def _claim_of(subscription: Subscription, customer: Customer) -> TenantClaim:
     return read_claim(subscription.metadata, texts)
 
 
-def _assigned(tenant: Tenant, judged: Verdict) -> tuple[Assigned, ...] | None:
-    """The plan versions the tenant should hold; None: leave what it has.
-
-    An item whose price has no valid limits, or is not managed any more, keeps the
-    version it has: never a silent free pass, and never a silent loss.
-    """
-    items = [(subscription, item) for subscription in judged.granting for item in subscription.items]
-    # Of what has none left nothing is held; but with no plan at all there would be no limits.
-    items = [(subscription, item) for subscription, item in items if item.quantity] or items
-    published = plans.newest_versions({item.price_id for _, item in items} & plans.price_groups().keys())
-    held = {each.item_id: each.version for each in _held(tenant)}
-    wanted = [(subscription, item, published.get(item.price_id) or held.get(item.id)) for subscription, item in items]
-    assigned = tuple(
-        Assigned(subscription_id=subscription.id, item_id=item.id, version=version, quantity=item.quantity)
-        for subscription, item, version in wanted
-        if version
-    )
-    return assigned or None
-
-
-def _held(tenant: Tenant) -> Iterable[PlanAssignment]:
-    return PlanAssignment.objects.present().filter(tenant=tenant).select_related("version__plan")
-
-
 def _field_changes(tenant: Tenant, judged: Verdict, described: Mapping[str, str]) -> list[Change]:
     wanted = tenant_services.described_as(name=described["name"], description=described["description"])
     description = judged.description[: Tenant.STATE_DESCRIPTION_MAX_LENGTH]
@@ -239,10 +215,24 @@ def _field_changes(tenant: Tenant, judged: Verdict, described: Mapping[str, str]
 def _plan_changes(tenant: Tenant, assigned: tuple[Assigned, ...] | None) -> list[Change]:
     if assigned is None:
         return []
-    before = sorted(_line(each.item_id, each.version, each.quantity) for each in _held(tenant))
-    after = sorted(_line(each.item_id, each.version, each.quantity) for each in assigned)
-    return [Change("plans", before, after)] if before != after else []
+    held = list(assigning.held_by(tenant))
+    items = {each.item_id for each in held} & {each.item_id for each in assigned}
+    pairs = [
+        ("plans", sorted(map(_line, held)), sorted(map(_line, assigned))),
+        ("billing_cycles", _cycles(held, items), _cycles(assigned, items)),
+    ]
+    return [Change(field, before, after) for field, before, after in pairs if before != after]
 
 
-def _line(item_id: str, version: PlanVersion, quantity: int) -> str:
-    return f"{quantity} × {version.ref} by {item_id}"
+def _line(each: PlanAssignment | Assigned) -> str:
+    return f"{each.quantity} × {each.version.ref} by {each.item_id}"
+
+
+def _cycles(several: Iterable[PlanAssignment | Assigned], items: set[str]) -> list[str]:
+    """The billing cycles of these items; those of one that comes or goes are told with it."""
+    return sorted(f"{each.item_id} {_cycle(each.cycle)}" for each in several if each.item_id in items and each.cycle)
+
+
+def _cycle(cycle: Cycle) -> str:
+    every = cycle.unit.value if cycle.count == 1 else f"{cycle.count} {cycle.unit.value}s"
+    return f"every {every} from {cycle.anchor:%Y-%m-%d %H:%M:%S} UTC"

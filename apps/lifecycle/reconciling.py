@@ -7,6 +7,7 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.jobs import enqueue
+from apps.entitlements import wallets
 from apps.lifecycle.alerts import END_OF_TENANT
 from apps.lifecycle.difference import Difference, difference
 from apps.lifecycle.retention import Retention
@@ -42,7 +43,7 @@ def _apply(found: Difference, *, actor: Actor, now: datetime) -> None:
     changed = {change.field for change in found.changes}
     if changed & {"name", "description"}:
         tenant_services.describe(tenant=tenant, **found.described, actor=actor, now=now)
-    if "plans" in changed and found.assigned is not None:
+    if changed & {"plans", "billing_cycles"} and found.assigned is not None:
         _hold_plans(found, actor=actor, now=now)
     if changed & {"state", "state_description"}:
         verdict = found.verdict
@@ -70,15 +71,17 @@ def _plan_deletion(found: Difference, *, actor: Actor, now: datetime) -> None:
 
 def _hold_plans(found: Difference, *, actor: Actor, now: datetime) -> None:
     tenant = found.tenant
-    before = _limits_shown(tenant, now)
+    before, cycles = _limits_shown(tenant, now), [each for each in found.changes if each.field == "billing_cycles"]
+    # What the former plan gave until now it gives by its own terms.
+    wallets.settle(tenants=[tenant], now=now)
     plan_services.assign_plans(tenant=tenant, assigned=found.assigned or (), now=now)
     audit.record(
         actor=actor,
         action="tenant.plans_changed",
         subject=tenant.subject,
         now=now,
-        before=before,
-        after=_limits_shown(tenant, now),
+        before={**before, **{each.field: each.before for each in cycles}},
+        after={**_limits_shown(tenant, now), **{each.field: each.after for each in cycles}},
     )
 
 

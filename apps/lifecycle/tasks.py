@@ -10,12 +10,14 @@ from apps.billing import selectors as billing
 from apps.core import clock
 from apps.core.actors import CLOCK, WORKER, Actor, ActorKind
 from apps.core.jobs import enqueue, every_minute, every_night, job, purge, retry_stalled
+from apps.entitlements import wallets
 from apps.lifecycle import addressing, notices, offboarding, services, sweeping
 from apps.lifecycle.reconciling import reconcile
 from apps.tenants import archive, burial
 from apps.tenants import selectors as tenants
 from apps.tenants import services as tenant_services
 from apps.tenants.models import Tenant
+from apps.usage import services as usage
 
 
 @job(name="lifecycle.follow_customer")
@@ -106,6 +108,7 @@ def every_minute_job() -> None:
     for tenant in tenants.due_for_reconcile(now):
         tenant_services.put_off(tenant=tenant, now=now)
         enqueue("lifecycle.reconcile_tenant", lock=f"tenant:{tenant.pk}", tenant_key=str(tenant.pk))
+    usage.expire_reservations(now=now)
     offboarding.give_up_dead_deletions(now=now)
     burial.drop_emptied_schemas(now=now)
 
@@ -116,4 +119,5 @@ def every_night_job() -> None:
     sweeping.nightly(clock=clock.now)
     archive.sweep_drafts(folder=Path(settings.TENANTRY_EXPORT_DIR), now=clock.now())
     inbox.forget_old(now=clock.now())
+    wallets.settle(tenants=Tenant.objects.iterator(), now=clock.now())
     purge()

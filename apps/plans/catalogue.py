@@ -1,54 +1,123 @@
 """Features, plans that need no price in Stripe, and which plan is the default."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
 from apps.audit import services as audit
+from apps.billing import inbox
+from apps.billing import selectors as billing
 from apps.core.actors import Actor
 from apps.core.locks import lock_until_commit
 from apps.plans import renewing, selectors
-from apps.plans.errors import FeatureIsOfAnotherKind, UnknownPlan, UnusableGrant, UnusablePlan
-from apps.plans.gathering import grant_of
-from apps.plans.grants import refuse_unusable
-from apps.plans.metadata import ENTITY_GRAMMAR, STANDARD_ENTITIES, entity_name
+from apps.plans.errors import FeatureIsOfAnotherKind, UnknownPlan, UnusableFeature, UnusableGrant, UnusablePlan
+from apps.plans.gathering import features, grant_of
+from apps.plans.grants import terms_in_words
+from apps.plans.metadata import ENTITY_GRAMMAR, GRANT_PREFIX, STANDARD_ENTITIES, entity_name
 from apps.plans.models import Allowance, DefaultPlan, Feature, Plan, PlanVersion
+from apps.plans.offers import refuse_what_no_plan_grants
 from apps.plans.resolution import Grant, Grantable
-from apps.plans.terms import Kind, amount_in_words
+from apps.plans.terms import Aggregate, Kind, amount_in_words
 
 PLAN_KEY = re.compile(r"[a-zA-Z0-9]+(?::[a-zA-Z0-9]+)*")
 
 
 @transaction.atomic
-def define_feature(*, key: str, kind: str, name: str = "", actor: Actor, now: datetime) -> Feature:
-    """Let there be a feature that plans can grant; one that is there already is left as it is.
+def define_feature(
+    *,
+    key: str,
+    kind: str,
+    aggregate: str | None = None,
+    name: str = "",
+    unit: str = "",
+    units: str = "",
+    actor: Actor,
+    now: datetime,
+) -> Feature:
+    """Let there be a feature that plans can grant; one that is there already gets the words that are not empty.
+
+    `aggregate` None: the sum, or as it is. `unit` and `units` are one and several of it in words.
+    Managed prices that grant a feature which was not there are judged again by a job.
 
     Raises:
         UnusableGrant: when the key is not lower-case words joined by dashes, or too long.
-        FeatureIsOfAnotherKind: when the feature is there, of another kind.
+        UnusableFeature: when its kind has no such aggregate, or a word is too long.
+        FeatureIsOfAnotherKind: when the feature is there, of another kind or aggregate.
     """
     if len(key) > 80 or not ENTITY_GRAMMAR.fullmatch(key):
         raise UnusableGrant(
             f"{key!r} cannot name a feature: use at most 80 lower-case letters and digits, with dashes."
         )
-    feature, created = Feature.objects.get_or_create(
-        key=key,
-        defaults={
-            "name": name or entity_name(key),
-            "kind": Kind.COUNT if key in STANDARD_ENTITIES else kind,
-            "unlimited_when_absent": key in STANDARD_ENTITIES,
-        },
+    words = {field: word for field, word in (("name", name), ("unit", unit), ("units", units)) if word}
+    _refuse_unusable_words(words)
+    _refuse_unusable_aggregate(key, kind, aggregate)
+    # Whoever is judging a price meanwhile either sees the feature, or is done before the prices are read here.
+    lock_until_commit("plans.publish")
+    feature, created = Feature.objects.select_for_update(no_key=True).get_or_create(
+        key=key, defaults=_new_feature(key, kind, aggregate) | words
     )
-    if feature.kind != kind:
-        raise FeatureIsOfAnotherKind(f"{key!r} is of the kind {feature.kind}, which cannot become {kind}.")
+    _refuse_another_kind(feature, kind, aggregate)
     if created:
         audit.record(actor=actor, action="feature.defined", subject=f"feature:{key}", now=now, after={"kind": kind})
+        judge_prices_again([key], now=now)
+    else:
+        _reword(feature, words, actor=actor, now=now)
     return feature
+
+
+def judge_prices_again(features: Iterable[str], *, now: datetime) -> None:
+    """Have the managed prices looked at again that grant features which were not there when they were judged.
+
+    To be called with the lock `plans.publish`.
+    """
+    keys = {f"{GRANT_PREFIX}{each}" for each in features}
+    managed = billing.prices(selectors.price_groups())
+    inbox.look_again([price.subject for price in managed.values() if keys & price.metadata.keys()], now=now)
+
+
+def _new_feature(key: str, kind: str, aggregate: str | None) -> dict[str, Any]:
+    standard = key in STANDARD_ENTITIES
+    return {
+        "name": entity_name(key),
+        "kind": Kind.COUNT if standard else kind,
+        "aggregate": aggregate or Aggregate.SUM,
+        "unlimited_when_absent": standard,
+    }
+
+
+def _refuse_unusable_words(words: Mapping[str, str]) -> None:
+    for field, word in words.items():
+        most = getattr(Feature._meta.get_field(field), "max_length", None)
+        if most is not None and len(word) > most:
+            raise UnusableFeature(f"The {field} {word[:20]!r}… is too long: use at most {most} characters.")
+
+
+def _refuse_unusable_aggregate(key: str, kind: str, aggregate: str | None) -> None:
+    if aggregate not in {None, Aggregate.SUM.value} and kind != Kind.METERED:
+        raise UnusableFeature(f"{key} is of the kind {kind}: only what is metered has the aggregate {aggregate}.")
+
+
+def _refuse_another_kind(feature: Feature, kind: str, aggregate: str | None) -> None:
+    for what, present, wanted in (("kind", feature.kind, kind), ("aggregate", feature.aggregate, aggregate)):
+        if wanted is not None and present != wanted:
+            raise FeatureIsOfAnotherKind(f"{feature.key!r} is of the {what} {present}, which cannot become {wanted}.")
+
+
+def _reword(feature: Feature, words: Mapping[str, str], *, actor: Actor, now: datetime) -> None:
+    changed = {field: word for field, word in words.items() if getattr(feature, field) != word}
+    if not changed:
+        return
+    before = {field: getattr(feature, field) for field in changed}
+    Feature.objects.filter(pk=feature.pk).update(**changed)
+    feature.refresh_from_db()
+    subject = f"feature:{feature.key}"
+    audit.record(actor=actor, action="feature.reworded", subject=subject, now=now, before=before, after=changed)
 
 
 @transaction.atomic
@@ -64,16 +133,13 @@ def publish_plan(
     lock_until_commit("plans.publish")
     plan = _plan(key, name)
     for feature, grant in grants.items():
-        _refuse_what_no_plan_grants(feature, grant)
+        refuse_what_no_plan_grants(selectors.feature(feature), grant)
     if add_on and DefaultPlan.objects.present().filter(plan=plan).exists():
         raise UnusablePlan(f"plan:{key} is the default plan, so it cannot be an add-on. Choose another default first.")
-    newest = plan.versions.order_by("-number").first()
-    if newest and newest.add_on == add_on and grants_of(newest) == dict(grants):
-        return newest
-    version = _publish(plan, (newest.number if newest else 0) + 1, grants, add_on=add_on, now=now)
-    renewing.renew_if_default(plan)
-    after = {"version": version.ref, **{each: _in_words(each, grant) for each, grant in grants.items()}}
-    audit.record(actor=actor, action="plan.published", subject=f"plan:{key}", now=now, after=after)
+    version, is_new = publish_version(plan=plan, grants=grants, add_on=add_on, now=now)
+    if is_new:
+        after = {"version": version.ref, **{each: _in_words(each, grant) for each, grant in grants.items()}}
+        audit.record(actor=actor, action="plan.published", subject=f"plan:{key}", now=now, after=after)
     return version
 
 
@@ -89,41 +155,49 @@ def _plan(key: str, name: str) -> Plan:
     return plan
 
 
-def _refuse_what_no_plan_grants(feature: str, grant: Grant) -> None:
-    known = selectors.feature(feature)
-    refuse_unusable(known, grant)
-    if known.kind == Kind.SWITCH and grant.value is not True:
-        raise UnusableGrant(f"A plan that does not switch {feature} on leaves it out.")
-
-
 def grants_of(version: PlanVersion) -> dict[str, Grant]:
     """What a version grants, by feature."""
     return {each.feature_id: grant_of(each) for each in version.allowances.all()}
 
 
 def _in_words(feature: str, grant: Grant) -> str:
-    return amount_in_words(selectors.feature(feature).kind, grant.limit, grant.value)
+    known = selectors.feature(feature)
+    said = amount_in_words(known.kind, grant.limit, grant.value)
+    return " · ".join(filter(None, [said, terms_in_words(known, grant.terms)]))
 
 
-def _publish(plan: Plan, number: int, grants: Mapping[str, Grant], *, add_on: bool, now: datetime) -> PlanVersion:
+def publish_version(
+    *, plan: Plan, grants: Mapping[str, Grant], add_on: bool, now: datetime
+) -> tuple[PlanVersion, bool]:
+    """The newest version of a plan, made to grant just this; and whether it is a new one.
+
+    To be called with the lock `plans.publish`, and with grants that a plan can have.
+    """
+    newest = plan.versions.order_by("-number").first()
+    if newest and newest.add_on == add_on and grants_of(newest) == dict(grants):
+        return newest, False
+    number = newest.number + 1 if newest else 1
     version = PlanVersion.objects.create(plan=plan, number=number, add_on=add_on, published_at=now)
-    for key, grant in grants.items():
-        feature = ensure_feature(selectors.feature(key))
-        Allowance.objects.create(
-            version=version,
-            feature=feature,
-            kind=feature.kind,
-            limit=grant.limit,
-            value=grant.value,
-            **asdict(grant.terms),
-        )
-    return version
+    known = features()
+    granted = [known[key] for key in grants]
+    Feature.objects.bulk_create([Feature(key=each.key, **_standing(each)) for each in granted], ignore_conflicts=True)
+    Allowance.objects.bulk_create([_allowance(version, each, grants[each.key]) for each in granted])
+    renewing.renew_if_default(plan, now=now)
+    return version, True
+
+
+def _allowance(version: PlanVersion, known: Grantable, grant: Grant) -> Allowance:
+    amount = {"limit": grant.limit, "value": grant.value}
+    return Allowance(version=version, feature_id=known.key, kind=known.kind, **amount, **asdict(grant.terms))
 
 
 def ensure_feature(known: Grantable) -> Feature:
     """The row of a feature: an entity of The Things Stack is one before any price has named it."""
-    defaults = {"name": known.name, "kind": known.kind, "unlimited_when_absent": known.unlimited_when_absent}
-    return Feature.objects.get_or_create(key=known.key, defaults=defaults)[0]
+    return Feature.objects.get_or_create(key=known.key, defaults=_standing(known))[0]
+
+
+def _standing(known: Grantable) -> dict[str, Any]:
+    return {"name": known.name, "kind": known.kind, "unlimited_when_absent": known.unlimited_when_absent}
 
 
 @transaction.atomic
@@ -143,7 +217,7 @@ def set_default_plan(*, key: str | None, actor: Actor, now: datetime) -> None:
     DefaultPlan.objects.present().update(valid_to=Greatest(now, F("valid_from")))
     if wanted:
         DefaultPlan.objects.create(plan=wanted.plan, chosen_by=actor.label[:200], valid_from=now)
-    renewing.renew_all()
+    renewing.renew_all(now=now)
     audit.record(
         actor=actor,
         action="plan.default_chosen",

@@ -11,6 +11,10 @@ class FeatureIsOfAnotherKind(TenantryError):
     """The feature is there already, as something else."""
 
 
+class UnusableFeature(TenantryError):
+    """The feature cannot be what it is asked to be."""
+
+
 class UnknownPlan(TenantryError):
     """There is no such plan."""
 

@@ -31,6 +31,7 @@ class _Rows:
     assignments: list[PlanAssignment]
     overrides: list[Override]
     default: PlanVersion | None
+    default_since: datetime | None
     granted: Mapping[UUID, Mapping[str, Grant]]
 
 
@@ -39,11 +40,20 @@ def features() -> dict[str, Grantable]:
     standard = {
         key: Grantable(key, entity_name(key), Kind.COUNT.value, unlimited_when_absent=True) for key in STANDARD_ENTITIES
     }
-    defined = {
-        each.key: Grantable(each.key, each.name, each.kind, unlimited_when_absent=each.unlimited_when_absent)
-        for each in Feature.objects.all()
-    }
-    return standard | defined
+    return standard | {each.key: grantable_of(each) for each in Feature.objects.all()}
+
+
+def grantable_of(feature: Feature) -> Grantable:
+    """A feature as the rules read it."""
+    return Grantable(
+        key=feature.key,
+        name=feature.name,
+        kind=feature.kind,
+        unlimited_when_absent=feature.unlimited_when_absent,
+        aggregate=feature.aggregate,
+        unit=feature.unit,
+        units=feature.units,
+    )
 
 
 def gather(tenants: Iterable[Tenant], *, at: datetime | None = None) -> dict[UUID, Gathered]:
@@ -60,12 +70,14 @@ def _read(keys: list[UUID], at: datetime | None) -> _Rows:
     began = Subscription.objects.filter(stripe_id=OuterRef("subscription_id")).values("created_at")[:1]
     held = PlanAssignment.objects.filter(tenant__in=keys).select_related("version__plan")
     assignments = list(_true(held, at).annotate(began_at=Subquery(began)))
-    default = _default_version(at)
+    chosen = _true(DefaultPlan.objects.all(), at).first()
+    default = _newest_version(chosen, at) if chosen else None
     versions = {each.version_id for each in assignments} | ({default.pk} if default else set())
     return _Rows(
         assignments=assignments,
         overrides=list(_true(Override.objects.filter(tenant__in=keys), at)),
         default=default,
+        default_since=chosen.valid_from if chosen else None,
         granted=_granted(versions),
     )
 
@@ -75,9 +87,8 @@ def _true(rows: QuerySet[Any], at: datetime | None) -> Any:
     return timed.present() if at is None else timed.at(at)
 
 
-def _default_version(at: datetime | None) -> PlanVersion | None:
-    plans = _true(DefaultPlan.objects.all(), at).values("plan")
-    versions = PlanVersion.objects.filter(plan__in=plans).select_related("plan").order_by("-number")
+def _newest_version(chosen: DefaultPlan, at: datetime | None) -> PlanVersion | None:
+    versions = PlanVersion.objects.filter(plan=chosen.plan_id).select_related("plan").order_by("-number")
     return (versions if at is None else versions.filter(published_at__lte=at)).first()
 
 
@@ -97,6 +108,8 @@ def grant_of(allowance: Allowance) -> Grant:
         warning_thresholds=tuple(allowance.warning_thresholds),
         on_error=allowance.on_error,
         on_downgrade=allowance.on_downgrade,
+        min_rollover=allowance.min_rollover,
+        max_rollover=allowance.max_rollover,
     )
     return Grant(limit=allowance.limit, value=allowance.value, terms=terms)
 
@@ -108,7 +121,8 @@ def _gathered(key: UUID, rows: _Rows) -> Gathered:
     sources = [_assigned_source(each, rows.granted) for each in assignments]
     if rows.default:
         plans = plans if holds_plan else [_held(rows.default, "", 1), *plans]
-        sources.append(Source(Origin.DEFAULT_PLAN, rows.default.ref, rows.granted[rows.default.pk]))
+        grants = rows.granted[rows.default.pk]
+        sources.append(Source(Origin.DEFAULT_PLAN, rows.default.ref, grants, since=rows.default_since))
     overrides = [_override_source(each) for each in rows.overrides if each.tenant_id == key]
     return Gathered(tuple(plans), (*overrides, *sources))
 
@@ -132,6 +146,8 @@ def _assigned_source(assignment: Any, granted: Mapping[UUID, Mapping[str, Grant]
         grants=granted[assignment.version_id],
         order=(began_at, assignment.subscription_id, assignment.item_id),
         quantity=assignment.quantity,
+        cycle=assignment.cycle,
+        since=assignment.valid_from,
     )
 
 

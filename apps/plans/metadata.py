@@ -2,6 +2,8 @@
 
 Pure: from text to values, no database, no clock. Source: The Things Stack's
 documentation of its Tenant Billing Server, sections 1.6 and 1.7 of its contract.
+Of what is not The Things Stack's own, only the keys are read here; what is granted
+under them depends on the features that there are, see `offers`.
 """
 
 import re
@@ -11,6 +13,8 @@ from dataclasses import dataclass, field
 LIMIT_PREFIX = "max-"
 # Not The Things Stack's: `true` on a price makes what it limits an addition to the tenant's plan.
 ADD_ON_KEY = "tenantry-add-on"
+# Neither: `tenantry-grant-credits` says how much of any feature is granted, in the words of `plan_publish`.
+GRANT_PREFIX = "tenantry-grant-"
 # The Things Stack's own six; any further `max-<entity>` is an entity of the vendor's app.
 STANDARD_ENTITIES = ("applications", "clients", "end-devices", "gateways", "organizations", "users")
 MAX_LIMIT = 2**63 - 1
@@ -20,7 +24,7 @@ LIMIT_GRAMMAR = re.compile(r"[0-9]{1,19}")
 
 @dataclass(frozen=True)
 class LimitProblem:
-    """A `max-*` entry that is not a limit, or another that cannot be read."""
+    """A `max-*` entry that is not a limit, or another one that is not usable."""
 
     key: str
     value: str
@@ -29,11 +33,15 @@ class LimitProblem:
 
 @dataclass(frozen=True)
 class PriceLimits:
-    """The limits of a price's metadata. An entity that is absent is unlimited; an add-on adds none of it."""
+    """The limits of a price's metadata. An entity that is absent is unlimited; an add-on adds none of it.
+
+    `grants`: what else is granted, by feature, as it is written.
+    """
 
     limits: Mapping[str, int]
     problems: tuple[LimitProblem, ...] = ()
     add_on: bool = False
+    grants: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,22 +68,26 @@ class CustomerTexts:
 @dataclass
 class _Reading:
     limits: dict[str, int] = field(default_factory=dict)
+    grants: dict[str, str] = field(default_factory=dict)
     problems: list[LimitProblem] = field(default_factory=list)
 
 
 def read_price_limits(metadata: Mapping[str, str]) -> PriceLimits:
     """The limits that a price's metadata sets, and what is wrong with it.
 
-    Each `max-<entity>` holds a whole number, 0 meaning none at all.
+    Each `max-<entity>` holds a whole number, 0 meaning none at all. Each
+    `tenantry-grant-<feature>` holds a grant of a feature that no `max-` names.
     """
     reading = _Reading()
     for key in sorted(metadata):
         if key.startswith(LIMIT_PREFIX):
             _read_limit(reading, key, metadata[key])
+        elif key.startswith(GRANT_PREFIX):
+            _read_grant(reading, key, metadata)
     add_on = metadata.get(ADD_ON_KEY, "false")
     if add_on not in {"true", "false"}:
         reading.problems.append(LimitProblem(ADD_ON_KEY, add_on, "it must be true or false"))
-    return PriceLimits(limits=reading.limits, problems=tuple(reading.problems), add_on=add_on == "true")
+    return PriceLimits(reading.limits, tuple(reading.problems), add_on=add_on == "true", grants=reading.grants)
 
 
 def _read_limit(reading: _Reading, key: str, value: str) -> None:
@@ -88,6 +100,16 @@ def _read_limit(reading: _Reading, key: str, value: str) -> None:
         reading.problems.append(LimitProblem(key, value, f"it must be at most {MAX_LIMIT}"))
     else:
         reading.limits[entity] = int(value)
+
+
+def _read_grant(reading: _Reading, key: str, metadata: Mapping[str, str]) -> None:
+    feature, value = key.removeprefix(GRANT_PREFIX), metadata[key]
+    if not ENTITY_GRAMMAR.fullmatch(feature):
+        reading.problems.append(LimitProblem(key, value, "the feature must be lower-case words joined by dashes"))
+    elif f"{LIMIT_PREFIX}{feature}" in metadata:
+        reading.problems.append(LimitProblem(key, value, f"{LIMIT_PREFIX}{feature} limits it too: leave one out"))
+    else:
+        reading.grants[feature] = value
 
 
 def read_claim(metadata: Mapping[str, str], customer: CustomerTexts) -> TenantClaim:

@@ -13,10 +13,13 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from apps.core.periods import Unit
 from apps.plans.terms import (
     NUMBERED,
     PERIODIC,
+    Aggregate,
     Anchor,
+    Cycle,
     Enforcement,
     Kind,
     OnDowngrade,
@@ -31,6 +34,8 @@ IS_NUMBERED = Q(kind__in=sorted(NUMBERED))
 IS_SWITCH = Q(kind=Kind.SWITCH.value)
 IS_CONFIG = Q(kind=Kind.CONFIG.value)
 IS_CREDITS = Q(kind=Kind.CREDITS.value)
+# The intervals that Stripe has.
+BILLED_BY = [Unit.DAY.value, Unit.WEEK.value, Unit.MONTH.value, Unit.YEAR.value]
 
 
 class Feature(models.Model):
@@ -39,6 +44,14 @@ class Feature(models.Model):
     key = models.CharField(max_length=80, primary_key=True)
     name = models.CharField(max_length=120)
     kind = models.CharField(max_length=20, choices=Kind, default=Kind.COUNT)
+    aggregate = models.CharField(
+        max_length=20,
+        choices=Aggregate,
+        default=Aggregate.SUM,
+        help_text="Of what is metered; what is counted has none.",
+    )
+    unit = models.CharField(max_length=60, blank=True, help_text="One of it in words, such as call.")
+    units = models.CharField(max_length=60, blank=True, help_text="Several of it in words, such as calls.")
     unlimited_when_absent = models.BooleanField(
         default=False,
         help_text="A plan that says nothing about it does not limit it, as The Things Stack has it for entities.",
@@ -50,6 +63,10 @@ class Feature(models.Model):
             # What a composite foreign key must refer to.
             models.UniqueConstraint(fields=["key", "kind"], name="plans_feature_kind"),
             models.CheckConstraint(condition=Q(kind__in=Kind.values), name="plans_feature_known_kind"),
+            models.CheckConstraint(
+                condition=Q(aggregate=Aggregate.SUM.value) | Q(kind=Kind.METERED.value, aggregate__in=Aggregate.values),
+                name="plans_only_metered_aggregates",
+            ),
             models.CheckConstraint(
                 condition=Q(unlimited_when_absent=False) | Q(kind=Kind.COUNT.value),
                 name="plans_only_counts_unlimited_when_absent",
@@ -119,6 +136,12 @@ class Allowance(models.Model):
     warning_thresholds = ArrayField(models.PositiveSmallIntegerField(), default=default_warning_thresholds, blank=True)
     on_error = models.CharField(max_length=10, choices=OnError, default=OnError.CLOSED)
     on_downgrade = models.CharField(max_length=10, choices=OnDowngrade, default=OnDowngrade.BLOCK)
+    min_rollover = models.BigIntegerField(
+        default=0, help_text="So many credits are carried over at least, also where fewer are left."
+    )
+    max_rollover = models.BigIntegerField(
+        default=0, help_text="So many of the credits that are left are carried over at most."
+    )
 
     class Meta:
         ordering: ClassVar[list[str]] = ["feature"]
@@ -135,6 +158,11 @@ class Allowance(models.Model):
             models.CheckConstraint(
                 condition=Q(kind__in=sorted(PERIODIC)) | Q(reset_period=ResetPeriod.NEVER.value),
                 name="plans_only_used_up_resets",
+            ),
+            models.CheckConstraint(
+                condition=Q(min_rollover=0, max_rollover=0)
+                | (IS_CREDITS & Q(min_rollover__gte=0, max_rollover__gte=F("min_rollover"))),
+                name="plans_only_credits_roll_over",
             ),
             models.CheckConstraint(
                 condition=Q(reset_period__in=ResetPeriod.values)
@@ -223,6 +251,10 @@ class PlanAssignment(models.Model):
     item_id = models.CharField(max_length=255)
     version = models.ForeignKey(PlanVersion, on_delete=models.PROTECT)
     quantity = models.PositiveBigIntegerField(default=1)
+    # The subscription's billing cycle, as it was while this was held.
+    anchor_at = models.DateTimeField(null=True, blank=True)
+    interval = models.CharField(max_length=10, blank=True)
+    interval_count = models.PositiveIntegerField(default=1)
     valid_from = models.DateTimeField()
     valid_to = models.DateTimeField(null=True, blank=True)
 
@@ -237,10 +269,22 @@ class PlanAssignment(models.Model):
             models.CheckConstraint(
                 condition=Q(valid_to=None) | Q(valid_to__gte=F("valid_from")), name="plans_assignment_forwards"
             ),
+            models.CheckConstraint(
+                condition=Q(interval_count__gte=1)
+                & (Q(interval="", anchor_at=None) | Q(interval__in=BILLED_BY, anchor_at__isnull=False)),
+                name="plans_assignment_known_cycle",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.item_id}: {self.version_id}"
+
+    @property
+    def cycle(self) -> Cycle | None:
+        """The billing cycle of its subscription; None: there is none, or it is not known."""
+        if self.anchor_at is None:
+            return None
+        return Cycle(anchor=self.anchor_at, unit=Unit(self.interval), count=self.interval_count)
 
 
 class DefaultPlan(models.Model):

@@ -52,7 +52,7 @@ def set_override(
         valid_from=now,
         until=until,
     )
-    renewing.renew(tenant)
+    renewing.renew(tenant, now=now)
     _record("override_set", tenant, feature, before, override, reason=reason, actor=actor, now=now)
     return override
 
@@ -72,7 +72,7 @@ def end_override(*, tenant: Tenant, feature: str, reason: str, actor: Actor, now
     if feature not in selectors.overrides_in_force(tenant, now=now):
         raise NoOverride(f"{feature} of tenant {tenant.tenant_id!r} is not overridden, or not any more.")
     before = _end(tenant, feature, because=reason, actor=actor, now=now)
-    renewing.renew(tenant)
+    renewing.renew(tenant, now=now)
     _record("override_ended", tenant, feature, before, None, reason=reason, actor=actor, now=now)
 
 

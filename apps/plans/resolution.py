@@ -22,7 +22,9 @@ from typing import Any
 from apps.plans.terms import (
     DEFAULT_WARNING_THRESHOLDS,
     NUMBERED,
+    Aggregate,
     Anchor,
+    Cycle,
     Enforcement,
     Kind,
     OnDowngrade,
@@ -55,17 +57,24 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True)
 class Grantable:
-    """A feature, as far as the rules have to know it."""
+    """A feature, as far as the rules have to know it. `unit` and `units`: one and several of it in words, or empty."""
 
     key: str
     name: str
     kind: str
     unlimited_when_absent: bool = False
+    aggregate: str = Aggregate.SUM.value
+    unit: str = ""
+    units: str = ""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """How a limit is meant: when it starts anew, and what happens at it."""
+    """How a limit is meant: when it starts anew, what happens at it, and of credits what is left for the next period.
+
+    Of the balance that is left at the end of a period `max_rollover` are kept at most;
+    where it is less than `min_rollover`, that many.
+    """
 
     reset_period: str = ResetPeriod.NEVER.value
     anchor: str = Anchor.SUBSCRIPTION.value
@@ -73,6 +82,8 @@ class Terms:
     warning_thresholds: tuple[int, ...] = DEFAULT_WARNING_THRESHOLDS
     on_error: str = OnError.CLOSED.value
     on_downgrade: str = OnDowngrade.BLOCK.value
+    min_rollover: int = 0
+    max_rollover: int = 0
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,11 @@ class Grant:
 
 @dataclass(frozen=True)
 class Source:
-    """One thing that has a say. `order` decides between equals, lowest first; `until` is the first moment too late."""
+    """One thing that has a say. `order` decides between equals, lowest first; `until` is the first moment too late.
+
+    `cycle`: of the subscription that it is held through; None: it is held through none.
+    `since`: from when on it has been held as it is.
+    """
 
     origin: Origin
     ref: str
@@ -95,6 +110,8 @@ class Source:
     quantity: int = 1
     until: datetime | None = None
     reason: str = ""
+    cycle: Cycle | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +131,9 @@ class Entitlement:
     """What a tenant may have of one feature, and where that comes from.
 
     `limit` None: unlimited, where the kind has numbers and `granted` is true. `until`: when
-    an override that counts ends by itself.
+    an override that counts ends by itself. `cycle`: the billing cycle of the plan that
+    counts, also beneath an override; None: it is held through no subscription. `since`: from
+    when on that plan has been held as it is.
     """
 
     feature: str
@@ -128,6 +147,17 @@ class Entitlement:
     source: str
     until: datetime | None
     trace: tuple[Considered, ...]
+    cycle: Cycle | None = None
+    since: datetime | None = None
+    aggregate: str = Aggregate.SUM.value
+    unit: str = ""
+    units: str = ""
+    unlimited_when_absent: bool = False
+
+    @property
+    def soft(self) -> bool:
+        """Whether more than the limit is let pass, and told."""
+        return self.terms.enforcement == Enforcement.SOFT
 
     @property
     def most(self) -> int | None:
@@ -148,6 +178,8 @@ class _Outcome:
     origin: Origin
     counted: tuple[Source, ...] = ()
     why: str = ""
+    cycle: Cycle | None = None
+    since: datetime | None = None
 
 
 def resolve(features: Iterable[Grantable], sources: Sequence[Source], *, at: datetime) -> dict[str, Entitlement]:
@@ -172,6 +204,12 @@ def _entitlement(feature: Grantable, sources: Sequence[Source], at: datetime) ->
         source=" + ".join(dict.fromkeys(each.ref for each in outcome.counted)),
         until=outcome.counted[0].until if outcome.origin == Origin.OVERRIDE else None,
         trace=_trace(feature, sources, outcome, at),
+        cycle=outcome.cycle,
+        since=outcome.since,
+        aggregate=Aggregate.PERPETUAL.value if feature.kind == Kind.COUNT else feature.aggregate,
+        unit=feature.unit,
+        units=feature.units,
+        unlimited_when_absent=feature.unlimited_when_absent,
     )
 
 
@@ -190,15 +228,15 @@ def _overridden(feature: Grantable, sources: Sequence[Source], at: datetime) -> 
     for source in _of(Origin.OVERRIDE, sources):
         if feature.key in source.grants and not is_over(source, at=at):
             said = source.grants[feature.key]
-            grant = Grant(said.limit, said.value, _terms_beneath(feature, sources))
-            return _Outcome(grant, Origin.OVERRIDE, (source,), f"it wins over every plan: {source.reason}")
+            return _instead(_planned(feature, sources), said, source)
     return None
 
 
-def _terms_beneath(feature: Grantable, sources: Sequence[Source]) -> Terms:
+def _instead(planned: _Outcome, said: Grant, source: Source) -> _Outcome:
     """An override says how much; when it starts anew, and what happens at the limit, stays as the plans have it."""
-    planned = _planned(feature, sources).grant
-    return planned.terms if planned else Terms()
+    terms = planned.grant.terms if planned.grant else Terms()
+    why = f"it wins over every plan: {source.reason}"
+    return _Outcome(Grant(said.limit, said.value, terms), Origin.OVERRIDE, (source,), why, planned.cycle, planned.since)
 
 
 def _planned(feature: Grantable, sources: Sequence[Source]) -> _Outcome:
@@ -221,7 +259,7 @@ def _absent(feature: Grantable, sources: Sequence[Source]) -> Grant | None:
 def _alone(feature: Grantable, granting: Sequence[Source]) -> _Outcome:
     """The source that counts where nothing can be added."""
     best = _best(feature, granting)
-    return _Outcome(_says(feature, best), best.origin, (best,), _why(feature, best, granting))
+    return _Outcome(_says(feature, best), best.origin, (best,), _why(feature, best, granting), best.cycle, best.since)
 
 
 def _numbered(feature: Grantable, base: Sequence[Source], add_ons: Sequence[Source]) -> _Outcome:
@@ -243,7 +281,7 @@ def _added(feature: Grantable, base: Sequence[Source], add_ons: Sequence[Source]
     others = [each for each in add_ons if each is not best]
     total = _sum([_times(feature, each) for each in (best, *others)])
     why = "add-ons are added up" if others else _why(feature, best, base)
-    return _Outcome(total, best.origin, (best, *others), why)
+    return _Outcome(total, best.origin, (best, *others), why, best.cycle, best.since)
 
 
 def _period(feature: Grantable, source: Source) -> str:
@@ -284,7 +322,10 @@ def generosity(feature: Grantable, grant: Grant | None) -> tuple[int, int, int, 
     soft = grant.terms.enforcement == Enforcement.SOFT
     if grant.limit is None:
         return (2, 0, 0, soft)
-    return (1, grant.limit * TIMES_A_YEAR[ResetPeriod(grant.terms.reset_period)], grant.limit, soft)
+    # A highest or last value is as large at the end of a year as of an hour.
+    adds_up = feature.aggregate not in {Aggregate.MAX, Aggregate.LAST}
+    times = TIMES_A_YEAR[ResetPeriod(grant.terms.reset_period)] if adds_up else 1
+    return (1, grant.limit * times, grant.limit, soft)
 
 
 def _times(feature: Grantable, source: Source) -> Grant:

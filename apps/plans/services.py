@@ -4,8 +4,8 @@ Plans without a price are published by `catalogue`; exceptions for one tenant ar
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -18,10 +18,12 @@ from apps.billing import selectors as billing
 from apps.billing.types import Price
 from apps.core.actors import Actor
 from apps.core.locks import lock_until_commit
-from apps.plans import renewing, selectors
-from apps.plans.metadata import LIMIT_PREFIX, LimitProblem, PriceLimits, entity_name, read_price_limits
-from apps.plans.models import Allowance, Feature, ManagedPrice, Plan, PlanAssignment, PlanVersion, Subscription
-from apps.plans.terms import Kind
+from apps.plans import catalogue, renewing, selectors
+from apps.plans.gathering import features
+from apps.plans.metadata import LimitProblem, entity_name
+from apps.plans.models import Feature, ManagedPrice, Plan, PlanAssignment, PlanVersion, Subscription
+from apps.plans.offers import read_offer
+from apps.plans.terms import Cycle
 from apps.tenants.models import Tenant
 
 MALFORMED_LIMIT = "price_limit_malformed"
@@ -35,48 +37,39 @@ class Assigned:
     item_id: str
     version: PlanVersion
     quantity: int
+    cycle: Cycle | None = None
 
 
 @transaction.atomic
 def publish_price(*, price_id: str, now: datetime) -> bool:
-    """Make the limits of a mirrored price's metadata the newest version of its plan.
+    """Make what a mirrored price's metadata grants the newest version of its plan.
 
     A malformed entry publishes nothing: the last good version stays, and an alert
-    names price, key and value. Tells whether there is a new version.
+    names price, key, value and reason. Tells whether there is a new version.
     """
-    # Before the price is read: whoever waited here must not publish what it read before.
+    # Before price and features are read: whoever waited here must not publish what they were before.
     lock_until_commit("plans.publish")
     price = billing.prices([price_id]).get(price_id)
     if price is None:
         return False
-    reading = read_price_limits(price.metadata)
-    problems = [*reading.problems, *_not_counted(price, reading.limits)]
-    causes = [_malformed(price, problems)] if problems else []
+    known = features()
+    offer = read_offer(price.metadata, known)
+    causes = [_malformed(price, offer.problems)] if offer.problems else []
     audit.set_alerts(subject=price.subject, codes=[MALFORMED_LIMIT], causes=causes, now=now)
-    return not problems and _publish_if_new(price, reading, now)
-
-
-def _not_counted(price: Price, limits: Iterable[str]) -> list[LimitProblem]:
-    """Entities whose key is that of a feature which is not counted, so that `max-…` cannot limit it."""
-    others = Feature.objects.filter(key__in=limits).exclude(kind=Kind.COUNT)
-    return [
-        LimitProblem(
-            key=f"{LIMIT_PREFIX}{each.key}",
-            value=price.metadata[f"{LIMIT_PREFIX}{each.key}"],
-            reason=f"the feature {each.key} is of the kind {each.kind}, which is not limited like that",
-        )
-        for each in others
-    ]
-
-
-def _publish_if_new(price: Price, reading: PriceLimits, now: datetime) -> bool:
-    plan = _plan_of(price)
-    newest = plan.versions.order_by("-number").first()
-    if newest and newest.add_on == reading.add_on and _limits_of(newest) == reading.limits:
+    if offer.problems:
         return False
-    _publish(plan=plan, number=newest.number + 1 if newest else 1, reading=reading, now=now)
-    renewing.renew_if_default(plan)
-    return True
+    _ensure_entities(offer.grants.keys() - known.keys(), now=now)
+    _, is_new = catalogue.publish_version(plan=_plan_of(price), grants=offer.grants, add_on=offer.add_on, now=now)
+    return is_new
+
+
+def _ensure_entities(new: Collection[str], *, now: datetime) -> None:
+    """What is limited for the first time becomes a feature by it; other prices may have waited for that."""
+    if not new:
+        return
+    rows = [Feature(key=each, name=entity_name(each), unlimited_when_absent=True) for each in sorted(new)]
+    Feature.objects.bulk_create(rows, ignore_conflicts=True)
+    catalogue.judge_prices_again(new, now=now)
 
 
 def _malformed(price: Price, problems: Iterable[LimitProblem]) -> Cause:
@@ -84,7 +77,7 @@ def _malformed(price: Price, problems: Iterable[LimitProblem]) -> Cause:
     return Cause(
         code=MALFORMED_LIMIT,
         message=f"The metadata of price {price.id} is not usable: {told}. Its last good limits stay in force.",
-        details={"price": price.id, "entries": [{"key": each.key, "value": each.value} for each in problems]},
+        details={"price": price.id, "entries": [asdict(each) for each in problems]},
     )
 
 
@@ -108,21 +101,6 @@ def _free_key(price: Price) -> str:
     if not Plan.objects.filter(key=key).exclude(price_id=price.id).exists():
         return key
     return f"{key}:{re.sub(r'[^a-zA-Z0-9]', '', price.id.removeprefix('price_'))}"
-
-
-def _limits_of(version: PlanVersion) -> dict[str, int | None]:
-    return dict(version.allowances.values_list("feature", "limit"))
-
-
-def _publish(*, plan: Plan, number: int, reading: PriceLimits, now: datetime) -> None:
-    version = PlanVersion.objects.create(plan=plan, number=number, add_on=reading.add_on, published_at=now)
-    Feature.objects.bulk_create(
-        [Feature(key=entity, name=entity_name(entity), unlimited_when_absent=True) for entity in reading.limits],
-        ignore_conflicts=True,
-    )
-    Allowance.objects.bulk_create(
-        [Allowance(version=version, feature_id=entity, limit=limit) for entity, limit in reading.limits.items()]
-    )
 
 
 @transaction.atomic
@@ -158,12 +136,12 @@ def assign_plans(*, tenant: Tenant, assigned: Iterable[Assigned], now: datetime)
     PlanAssignment.objects.bulk_create(
         [_assignment(tenant, each, now) for item, each in wanted.items() if item not in kept]
     )
-    renewing.renew(tenant)
+    renewing.renew(tenant, now=now)
 
 
 def _is_as(row: PlanAssignment, wanted: Assigned) -> bool:
-    present = (row.subscription_id, row.version_id, row.quantity)
-    return present == (wanted.subscription_id, wanted.version.pk, wanted.quantity)
+    present = (row.subscription_id, row.version_id, row.quantity, row.cycle)
+    return present == (wanted.subscription_id, wanted.version.pk, wanted.quantity, wanted.cycle)
 
 
 def _assignment(tenant: Tenant, assigned: Assigned, now: datetime) -> PlanAssignment:
@@ -173,6 +151,9 @@ def _assignment(tenant: Tenant, assigned: Assigned, now: datetime) -> PlanAssign
         item_id=assigned.item_id,
         version=assigned.version,
         quantity=assigned.quantity,
+        anchor_at=assigned.cycle.anchor if assigned.cycle else None,
+        interval=assigned.cycle.unit.value if assigned.cycle else "",
+        interval_count=assigned.cycle.count if assigned.cycle else 1,
         valid_from=now,
     )
 

@@ -1,8 +1,12 @@
 """The words in which a plan says what it grants: kinds of feature, and the terms of an allowance."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import TextChoices
+
+from apps.core.periods import Unit
 
 
 class Kind(TextChoices):
@@ -19,6 +23,15 @@ class Kind(TextChoices):
 NUMBERED = frozenset({Kind.COUNT, Kind.METERED, Kind.CREDITS})
 # Of these something is left over or used up when a period ends.
 PERIODIC = frozenset({Kind.METERED, Kind.CREDITS})
+
+
+class Aggregate(TextChoices):
+    """What becomes of the amounts that are told within a period. What is counted is perpetual."""
+
+    SUM = "sum", "Sum of the period"
+    MAX = "max", "Highest of the period"
+    LAST = "last", "Last of the period"
+    PERPETUAL = "perpetual", "Sum since ever"
 
 
 class ResetPeriod(TextChoices):
@@ -38,6 +51,15 @@ class Anchor(TextChoices):
 
     SUBSCRIPTION = "subscription", "When the subscription's own period began"
     CALENDAR = "calendar", "With the hour, day, week, month or year in UTC"
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """The billing cycle of a subscription: every `count` units, one of which begins at `anchor`."""
+
+    anchor: datetime
+    unit: Unit = Unit.MONTH
+    count: int = 1
 
 
 class Enforcement(TextChoices):

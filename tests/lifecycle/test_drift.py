@@ -330,6 +330,7 @@ class TestVanished:
             "tenant:globex": {
                 "state": ("approved", "suspended"),
                 "state_description": ("", "Stripe subscription ended"),
+                "plans": (["1 × plan:starter@1 by si_vanished"], []),
             },
         }
         assert [each["tenant_id"] for each in run("stripe_sync")["changed"]] == ["globex"]

@@ -465,7 +465,7 @@ class TestRestoring:
         export = delete()["export"]
         settle()
         told = run_json("tenant_restore", export)
-        assert (told["state"], told["plan"]) == ("suspended", "plan:starter@1")
+        assert (told["state"], told["plan"]) == ("suspended", None)
         settle()
         assert Tenant.objects.get().state == "suspended"
         vendor.subscribe(customer, vendor.price(name="Other"))

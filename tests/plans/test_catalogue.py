@@ -1,6 +1,7 @@
 """Features, plans without a price, the default plan, and what the database itself refuses."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,12 +9,22 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import Entry
+from apps.billing import selectors as billing
+from apps.billing.types import Price
 from apps.plans import selectors
 from apps.plans.catalogue import define_feature, publish_plan, set_default_plan
-from apps.plans.errors import FeatureIsOfAnotherKind, UnknownFeature, UnknownPlan, UnusableGrant, UnusablePlan
+from apps.plans.errors import (
+    FeatureIsOfAnotherKind,
+    UnknownFeature,
+    UnknownPlan,
+    UnusableFeature,
+    UnusableGrant,
+    UnusablePlan,
+)
 from apps.plans.grants import read_grant
 from apps.plans.models import Allowance, DefaultPlan, Feature, Override, Plan, PlanVersion
 from apps.plans.resolution import Grant
+from apps.plans.services import publish_price
 from apps.tenants.models import Tenant
 from tests.factories import NOW, SOMEBODY, give_plan_to, make_tenant
 
@@ -33,6 +44,23 @@ def publish(key: str = "free", **given: Any) -> PlanVersion:
     options = {name: given.pop(name) for name in ("add_on", "name") if name in given}
     grants = {each: read_grant(selectors.feature(each), text) for each, text in given.items()}
     return publish_plan(key=key, grants=grants, **options, **BY)
+
+
+def _price(metadata: dict[str, str]) -> Price:
+    return Price(
+        id="price_1",
+        product_id="prod_1",
+        product_name="Starter",
+        nickname="",
+        lookup_key="",
+        metadata=metadata,
+        active=True,
+        amount=Decimal(900),
+        tiered=False,
+        currency="eur",
+        interval="month",
+        interval_count=1,
+    )
 
 
 def says(tenant: Tenant, feature: str) -> str:
@@ -112,6 +140,34 @@ class TestPublishing:
             define_feature(key="gateways", kind="switch", **BY)
 
 
+class TestDefining:
+    def test_what_is_metered_has_an_aggregate_and_words(self) -> None:
+        define_feature(key="peak", kind="metered", aggregate="max", unit="user", units="users", **BY)
+        entitlement = selectors.entitlements(make_tenant(ready=False), now=NOW)["peak"]
+        assert (entitlement.aggregate, entitlement.unit, entitlement.units) == ("max", "user", "users")
+
+    def test_words_can_be_others_and_the_rest_stays(self) -> None:
+        define_feature(key="calls", kind="metered", name="API calls", unit="call", **BY)
+        define_feature(key="calls", kind="metered", units="calls", **BY)
+        calls = Feature.objects.get(key="calls")
+        assert (calls.name, calls.unit, calls.units, calls.aggregate) == ("API calls", "call", "calls", "sum")
+        assert Entry.objects.filter(action="feature.reworded").count() == 2
+        define_feature(key="calls", kind="metered", **BY)
+        assert Entry.objects.filter(action="feature.reworded").count() == 2
+
+    def test_an_aggregate_is_for_ever_and_of_what_is_metered_alone(self) -> None:
+        with pytest.raises(FeatureIsOfAnotherKind, match="aggregate sum, which cannot become max"):
+            define_feature(key="calls", kind="metered", aggregate="max", **BY)
+        with pytest.raises(UnusableFeature, match="only what is metered"):
+            define_feature(key="rooms", kind="count", aggregate="max", **BY)
+        with pytest.raises(IntegrityError), transaction.atomic():
+            Feature.objects.filter(key="seats").update(aggregate="last")
+
+    def test_words_that_are_too_long_are_refused(self) -> None:
+        with pytest.raises(UnusableFeature, match="at most 60"):
+            define_feature(key="rooms", kind="count", unit="x" * 61, **BY)
+
+
 class TestDefaultPlan:
     def test_it_is_the_plan_of_whoever_holds_none(self) -> None:
         free, paying = make_tenant("free1", ready=False), make_tenant("paying", ready=False)
@@ -129,6 +185,18 @@ class TestDefaultPlan:
         set_default_plan(key="free", **BY)
         publish(seats="3")
         assert says(acme, "seats") == "3"
+
+    def test_a_new_version_of_a_default_plan_that_has_a_price_reaches_everybody(self, monkeypatch: Any) -> None:
+        acme = make_tenant(ready=False)
+        for limit in ("1", "4"):
+            monkeypatch.setattr(
+                billing, "prices", lambda ids, limit=limit: {"price_1": _price({"max-gateways": limit})}
+            )
+            before = Tenant.objects.get().entitlements_version
+            assert publish_price(price_id="price_1", now=NOW)
+            set_default_plan(key="starter", **BY)
+            assert says(acme, "gateways") == limit
+            assert Tenant.objects.get().entitlements_version == before + 1
 
     def test_it_can_be_another_or_none_and_what_was_is_kept(self) -> None:
         acme = make_tenant(ready=False)
@@ -172,6 +240,9 @@ class TestTheDatabaseItself:
             {"feature_id": "calls", "kind": "metered", "limit": 1, "reset_period": "fortnight"},
             {"feature_id": "calls", "kind": "metered", "limit": 1, "enforcement": "firm"},
             {"feature_id": "calls", "kind": "metered", "limit": 1, "on_error": "ajar"},
+            {"feature_id": "calls", "kind": "metered", "limit": 1, "max_rollover": 1},
+            {"feature_id": "tokens", "kind": "credits", "limit": 1, "min_rollover": 2, "max_rollover": 1},
+            {"feature_id": "tokens", "kind": "credits", "limit": 1, "min_rollover": -1},
         ],
     )
     def test_an_allowance_that_does_not_fit_its_feature(self, row: dict[str, Any]) -> None:

@@ -93,6 +93,12 @@ class TestSeveralPlans:
         entitlement = found(CALLS, plan("plan:a@1", calls=monthly), plan("plan:b@1", calls=daily))
         assert (entitlement.limit, entitlement.terms.reset_period) == (100, "day")
 
+    def test_a_highest_value_is_not_more_because_it_is_forgotten_more_often(self) -> None:
+        daily = Grant(limit=100, terms=Terms(reset_period="day"))
+        monthly = Grant(limit=101, terms=Terms(reset_period="month"))
+        said = (plan("plan:a@1", calls=monthly), plan("plan:b@1", calls=daily))
+        assert resolve([replace(CALLS, aggregate="max")], said, at=NOW)["calls"].limit == 101
+
     def test_soft_is_more_than_hard(self) -> None:
         soft = Grant(limit=5, terms=Terms(enforcement="soft"))
         assert found(CALLS, plan("plan:a@1", calls=5), plan("plan:b@1", calls=soft)).terms.enforcement == "soft"

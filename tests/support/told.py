@@ -127,10 +127,10 @@ class ToldTenant:
     ) -> None:
         """Everything about the tenant at this turn.
 
-        `limits` are those that are no «unlimited», `paid` counts invoices, `by` made the last change of the state,
-        `again` is when time alone will change it.
+        An empty `plan` is none at all; `limits` are those that are no «unlimited», `paid` counts invoices, `by` made
+        the last change of the state, `again` is when time alone will change it.
         """
-        told = {"plan": plan if plan is UNCHANGED else [plan], "limits": limits, "paid": paid}
+        told = {"plan": plan if plan is UNCHANGED else [plan] if plan else [], "limits": limits, "paid": paid}
         self._last |= {name: value for name, value in told.items() if value is not UNCHANGED}
         expected = {
             "state": (state, description),

@@ -7,7 +7,8 @@ from django.core.management.base import CommandError, CommandParser
 from apps.core import clock
 from apps.core.commands import TenantryCommand
 from apps.plans import catalogue, selectors
-from apps.plans.grants import read_grant
+from apps.plans.grants import read_grant, write_grant
+from apps.plans.models import PlanVersion
 from apps.plans.resolution import Grant
 
 
@@ -22,7 +23,8 @@ class Command(TenantryCommand):
             action="append",
             default=[],
             metavar="FEATURE=WHAT",
-            help="such as gateways=5, calls=1000/month, sso=on, or JSON for a configuration",
+            help="such as gateways=5, calls=1000/month, sso=on, or JSON for a configuration; with terms behind it: "
+            "'calls=1000/month;soft;calendar;warn=50+80+100;open;freeze', 'tokens=50/month;rollover=0..500'",
         )
         parser.add_argument("--add-on", action="store_true", help="it is added on top of the tenant's plan")
         parser.add_argument("--default", action="store_true", help="every tenant without a plan of its own gets it")
@@ -35,8 +37,17 @@ class Command(TenantryCommand):
         if options["default"]:
             catalogue.set_default_plan(key=key, actor=self.actor, now=now)
         if self.as_json:
-            self.print_json({"plan": version.ref, "published_at": version.published_at, "features": sorted(grants)})
+            published = {"plan": version.ref, "published_at": version.published_at, "features": sorted(grants)}
+            self.print_json({**published, "grants": _written(version)})
         self.say(f"{version.ref} is published{' and is the default plan' if options['default'] else ''}.")
+        for feature, what in _written(version).items():
+            self.say(f"  {feature}={what}")
+
+
+def _written(version: PlanVersion) -> dict[str, str]:
+    """What it grants, as it is read."""
+    grants = catalogue.grants_of(version)
+    return {key: write_grant(selectors.feature(key), grants[key]) for key in sorted(grants)}
 
 
 def _read(told: str) -> tuple[str, Grant]:
