@@ -1,6 +1,7 @@
 """The answer to «may this tenant do this now?»."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -23,6 +24,11 @@ class Reason(StrEnum):
     VALUE_MISMATCH = "value_mismatch"
     INSUFFICIENT_CREDITS = "insufficient_credits"
     REVOKED = "revoked"
+
+    UNKNOWN = "unknown"
+
+
+GRANTING = frozenset({Reason.INCLUDED, Reason.UNLIMITED, Reason.WITHIN_LIMIT, Reason.OVER_SOFT_LIMIT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ def _named(decision: Decision) -> str:
     return decision.name or decision.feature
 
 
-_SENTENCES = {
+_SENTENCES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.INCLUDED: lambda each: f"{_named(each)} is part of the plan.",
     Reason.UNLIMITED: lambda each: f"{_named(each)}: unlimited.",
     Reason.WITHIN_LIMIT: lambda each: f"{each.used or 0:,} of {each.limit or 0:,} {_named(each).lower()} are in use.",
@@ -100,5 +106,11 @@ _SENTENCES = {
     Reason.LIMIT_EXCEEDED: _limit_reached,
     Reason.VALUE_MISMATCH: lambda each: f"{_named(each)} does not allow {each.requested!r}.",
     Reason.INSUFFICIENT_CREDITS: _credits_short,
+    Reason.UNKNOWN: lambda each: f"Whether {_named(each).lower()} can be used cannot be told right now. Try again.",
     Reason.REVOKED: lambda each: f"{_named(each)} was taken away from this account.",
 }
+
+
+def as_document(decision: Decision) -> dict[str, Any]:
+    """A decision with what follows from it, for JSON."""
+    return {**asdict(decision), "remaining": decision.remaining, "message": decision.message}

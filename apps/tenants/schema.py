@@ -6,7 +6,7 @@ graph would re-render the state of every shared app's migrations for each tenant
 
 import hashlib
 import pkgutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import import_module
 
@@ -51,6 +51,24 @@ class TenantMigrationExecutor(MigrationExecutor):
         self.progress_callback = None
 
 
+Hook = Callable[[Tenant], None]
+_hooks: list[Hook] = []
+_fingerprints: list[Callable[[], str]] = []
+
+
+def after_migration(hook: Hook, *, fingerprint: Callable[[], str] = str) -> Hook:
+    """Call a function at the end of each `migrate`, in its transaction, outside of the tenant's schema.
+
+    Called by an app above in its `AppConfig.ready`. `fingerprint` tells what the function
+    makes in the schema: as soon as it tells something else, every schema is behind.
+    """
+    if hook not in _hooks:
+        _hooks.append(hook)
+        _fingerprints.append(fingerprint)
+        current_version.cache_clear()
+    return hook
+
+
 @cache
 def tenant_app_labels() -> frozenset[str]:
     """The labels of the apps whose tables stand in every tenant's schema."""
@@ -59,9 +77,10 @@ def tenant_app_labels() -> frozenset[str]:
 
 @cache
 def current_version() -> str:
-    """The version a schema has once every tenant app's migrations have run there."""
+    """The version a schema has once every tenant app's migrations, and what is called after them, have run there."""
     leaves = sorted("/".join(leaf) for leaf in TenantMigrationLoader(None).graph.leaf_nodes())
-    return hashlib.sha256(" ".join(leaves).encode()).hexdigest()[:16]
+    made = [fingerprint() for fingerprint in _fingerprints]
+    return hashlib.sha256(" ".join([*leaves, *made]).encode()).hexdigest()[:16]
 
 
 @cache
@@ -141,6 +160,8 @@ def migrate(tenant: Tenant) -> None:
         executor.migrate(executor.loader.graph.leaf_nodes())
     tenant.schema_version = current_version()
     tenant.save(update_fields=["schema_version"])
+    for hook in _hooks:
+        hook(tenant)
 
 
 def outdated() -> Iterator[Tenant]:

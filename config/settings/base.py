@@ -1,5 +1,6 @@
 """What every installation shares. `docs/configuration.md` describes each variable."""
 
+from typing import cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -7,6 +8,7 @@ import structlog.typing
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from psycopg import IsolationLevel
 
 from config import env as environment
 from config.env import BASE_DIR, env
@@ -70,6 +72,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "apps.entitlements.middleware.RefusalMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls.tenant"
@@ -99,6 +102,7 @@ TENANTRY_HOST_SUFFIX = env.str("TENANTRY_HOST_SUFFIX", default=_public_host)
 TENANTRY_PUBLIC_HOSTS = [_public_host, *environment.names("TENANTRY_EXTRA_PUBLIC_HOSTS")]
 ALLOWED_HOSTS = [*TENANTRY_PUBLIC_HOSTS, f".{TENANTRY_HOST_SUFFIX}", *environment.names("ALLOWED_HOSTS")]
 TENANTRY_SUPPORT_CONTACT = env.str("TENANTRY_SUPPORT_CONTACT", default="your provider's support")
+TENANTRY_UPGRADE_URL = env.str("TENANTRY_UPGRADE_URL", default="/settings/")
 
 # ---- database and tenants ---------------------------------------------------------------
 DATABASES: dict[str, dict[str, object]] = {}
@@ -110,7 +114,14 @@ TENANT_LIMIT_SET_CALLS = True
 
 def tenant_database(connection: dict[str, object]) -> dict[str, object]:
     """A connection of django-tenants' engine, with the isolation level the locks rely on."""
-    return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, **connection, "ENGINE": "django_tenants.postgresql_backend"}
+    given = cast("dict[str, object]", connection.get("OPTIONS", {}))
+    return {
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        **connection,
+        "ENGINE": "django_tenants.postgresql_backend",
+        "OPTIONS": {**given, "isolation_level": IsolationLevel.READ_COMMITTED},
+    }
 
 
 CACHES = {
@@ -268,8 +279,15 @@ UNFOLD = {
                 "items": [
                     _page("Subscriptions", "autorenew", "admin:plans_subscription_changelist"),
                     _page("Prices", "sell", "admin:plans_managedprice_changelist"),
-                    _page("Plans", "layers", "admin:plans_planversion_changelist"),
                     _page("Event inbox", "inbox", "admin:billing_event_changelist"),
+                ],
+            },
+            {
+                "title": "Catalogue",
+                "items": [
+                    _page("Plans", "layers", "admin:plans_planversion_changelist"),
+                    _page("Features", "toggle_on", "admin:plans_feature_changelist"),
+                    _page("Credit types", "toll", "admin:credits_credittype_changelist"),
                 ],
             },
             {

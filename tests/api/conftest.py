@@ -12,6 +12,9 @@ from django.test import Client
 from apps.api import keys
 from apps.tenants.models import Tenant
 from tests.factories import NOW, SOMEBODY, make_tenant
+from tests.support.counting import only_users
+
+__all__ = ["only_users"]
 
 
 @dataclass

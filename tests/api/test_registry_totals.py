@@ -18,6 +18,8 @@ from apps.usage.models import ReportedTotal
 from tests.api.conftest import Program, problem_of
 from tests.factories import NOW, SOMEBODY, make_tenant
 
+pytestmark = pytest.mark.usefixtures("only_users")
+
 ACME = "/tenants/acme/registry-totals"
 BATCH = "/tenants/registry-totals"
 EVERY_TOTAL = {

@@ -129,7 +129,7 @@ def test_a_default_plan_is_published_and_chosen_and_taken_back(acme: Tenant) -> 
     told = run(
         "plan_publish", "free", "--grant", "gateways=1", "--grant", "sso=on", "--grant", "calls=10/day", "--default"
     )
-    assert told == "plan:free@1 is published and is the default plan.\n"
+    assert told == ("plan:free@1 is published and is the default plan.\n  calls=10/day\n  gateways=1\n  sso=on\n")
     found = explained("guest")
     assert [(found[key]["limit"], found[key]["origin"]) for key in ("gateways", "calls")] == [
         (1, "default_plan"),

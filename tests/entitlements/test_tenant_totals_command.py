@@ -13,7 +13,7 @@ from apps.tenants.models import Tenant
 from apps.usage.models import ReportedTotal
 from tests.factories import make_tenant
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_users")]
 
 
 @pytest.fixture

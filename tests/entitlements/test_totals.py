@@ -20,7 +20,7 @@ from apps.tenants.models import Tenant
 from apps.usage.models import ReportedTotal
 from tests.factories import NOW, SOMEBODY, give_plan_to, make_member, make_operator, make_tenant
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_users")]
 
 THE_SEVEN = [
     "applications",

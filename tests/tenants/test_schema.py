@@ -1,12 +1,13 @@
 """A tenant's schema: made whole or not at all, and brought up to date with the fleet."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import DataError, connection, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 
@@ -18,7 +19,7 @@ from apps.tenants.errors import SchemaExists, TenantNotReady
 from apps.tenants.models import Tenant
 from tests.factories import make_tenant
 from tests.tenants.house import House
-from tests.tenants.probes import dump, execute, tables_of, tenant_schemas
+from tests.tenants.probes import dump, execute, search_path, tables_of, tenant_schemas
 
 
 @pytest.mark.django_db
@@ -30,12 +31,14 @@ class TestCreating:
         assert {"accounts_user", "django_session", "account_emailaddress"} <= schema.expected_tables()
         assert not {name for name in schema.expected_tables() if name.startswith(("tenants_", "djstripe_", "audit_"))}
 
-    def test_makes_the_tables_as_they_are_in_public(self) -> None:
+    def test_makes_the_tables_that_both_sides_have_as_they_are_in_public(self) -> None:
         tenant = make_tenant("gamma", ready=False)
         schema.create(tenant)
-        assert columns(tenant.schema_name) == {
-            name: each for name, each in columns("public").items() if name in tables_of(tenant.schema_name)
+        made, public = columns(tenant.schema_name), columns("public")
+        assert {name: made[name] for name in made.keys() & public.keys()} == {
+            name: public[name] for name in made.keys() & public.keys()
         }
+        assert made.keys() - public.keys() == {"showcase_project", "showcase_task"}
 
     def test_records_its_migrations_inside_and_nowhere_else(self) -> None:
         before = execute("SELECT app, name FROM public.django_migrations ORDER BY id")
@@ -46,12 +49,15 @@ class TestCreating:
         assert recorded <= set(before)
         assert execute("SELECT app, name FROM public.django_migrations ORDER BY id") == before
 
-    def test_writes_nothing_into_public(self) -> None:
+    def test_writes_nothing_into_public_but_its_version_and_its_limits(self) -> None:
         tenant = make_tenant("gamma", ready=False)
         before = dump("public")
         schema.create(tenant)
         after = dump("public")
-        assert {table for table in before if before[table] != after[table]} == {"tenants_tenant"}
+        assert {table for table in before if before[table] != after[table]} == {
+            "tenants_tenant",
+            "entitlements_ceiling",
+        }
 
     def test_notes_the_version(self) -> None:
         tenant = make_tenant("gamma", ready=False)
@@ -216,6 +222,50 @@ def ready_row(tenant_id: str) -> Tenant:
         schema_version=schema.current_version(),
         created_at="2026-01-01T00:00Z",
     )
+
+
+@pytest.mark.django_db
+class TestAfterMigrating:
+    @pytest.fixture
+    def hooks(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+        """What an app above does at the end; each element is a version of it."""
+        told: list[str] = ["first"]
+        monkeypatch.setattr(schema, "_hooks", list(schema._hooks))
+        monkeypatch.setattr(schema, "_fingerprints", list(schema._fingerprints))
+        schema.after_migration(lambda tenant: told.append(tenant.tenant_id), fingerprint=lambda: told[0])
+        yield told
+        monkeypatch.undo()
+        schema.current_version.cache_clear()
+
+    def test_it_is_called_in_the_same_transaction_outside_of_the_tenant(self, hooks: list[str]) -> None:
+        seen = []
+        schema.after_migration(lambda tenant: seen.append((search_path(), schema_exists(tenant.schema_name))))
+        make_tenant("gamma")
+        assert hooks[1:] == ["gamma"]
+        assert seen == [(["public"], True)]
+
+    def test_one_that_fails_leaves_nothing(self, hooks: list[str]) -> None:
+        tenant = make_tenant("gamma", ready=False)
+        schema.after_migration(lambda tenant: execute("SELECT 1 / 0"))
+        with pytest.raises(DataError), transaction.atomic():
+            schema.create(tenant)
+        assert not schema_exists(tenant.schema_name)
+        assert Tenant.objects.get(tenant_id="gamma").schema_version == ""
+
+    def test_another_fingerprint_makes_every_schema_outdated(self, hooks: list[str]) -> None:
+        tenant = make_tenant("gamma")
+        assert tenant not in list(schema.outdated())
+        hooks[0] = "second"
+        schema.current_version.cache_clear()
+        assert tenant in list(schema.outdated())
+        migrate()
+        assert is_current(tenant)
+
+    def test_registered_twice_it_is_called_once(self, hooks: list[str]) -> None:
+        once: list[Tenant] = []
+        assert schema.after_migration(once.append) == schema.after_migration(once.append)
+        make_tenant("gamma")
+        assert len(once) == 1
 
 
 @pytest.mark.django_db
