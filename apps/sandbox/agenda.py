@@ -1,4 +1,4 @@
-"""What falls due for a subscription or a checkout session, and when: the calendar that the clock is moved through.
+"""What falls due for a subscription, a schedule or a session, and when: the calendar that the clock moves through.
 
 Announcements (`trial_will_end`, `upcoming`) change nothing, so they are told once by looking only at moments after
 the one that the clock has reached; everything else is due until it is done.
@@ -7,7 +7,7 @@ the one that the clock has reached; everything else is due until it is done.
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from apps.sandbox import charging, checkout, methods
+from apps.sandbox import charging, checkout, methods, schedules
 from apps.sandbox.contract import TERMINAL_STATUSES, Body
 from apps.sandbox.invoicing import open_invoices
 from apps.sandbox.items import of_subscription
@@ -17,14 +17,26 @@ from apps.sandbox.subscribing import TRIAL_NOTICE
 FIRST_PAYMENT: Final = 23 * 3600
 """Seconds within which the first invoice must be paid, or that of resuming (docs.stripe.com/api/subscriptions)."""
 
-_ORDER: Final = ("cancel", "resume", "trial_will_end", "upcoming", "trial_end", "retry", "renew", "expire", "lapse")
+_ORDER: Final = (
+    "cancel",
+    "resume",
+    "phase",
+    "trial_will_end",
+    "upcoming",
+    "trial_end",
+    "retry",
+    "renew",
+    "expire",
+    "lapse",
+    "start",
+)
 _ANNOUNCEMENTS: Final = frozenset({"trial_will_end", "upcoming"})
 
 
 class Due(NamedTuple):
     """Something that falls due `at` a moment; of what falls due at the same one, the lowest `rank` comes first.
 
-    `id` is the invoice of a retry, the session that lapses, else the subscription.
+    `id` is the invoice of a retry, the session that lapses, the schedule that starts, else the subscription.
     """
 
     at: int
@@ -45,10 +57,13 @@ def all_done_at(moment: int) -> Position:
 
 
 def next_due(tx: Transaction, subject: Body, *, after: Position) -> Due | None:
-    """Return what falls due next for a subscription or checkout session; announcements only later than `after`."""
+    """Return what falls due next for a subscription, schedule or session; announcements only later than `after`."""
     if subject["object"] == checkout.KIND:
         open_until = subject["expires_at"] if subject["status"] == "open" else None
         return None if open_until is None else Due(open_until, _ORDER.index("lapse"), subject["id"])
+    if subject["object"] == schedules.KIND:
+        waits = subject["status"] == "not_started"
+        return Due(schedules.next_moment(subject), _ORDER.index("start"), subject["id"]) if waits else None
     if subject["status"] in TERMINAL_STATUSES:
         return None
     found = [Due(at, _ORDER.index(kind), id) for kind, at, id in _moments(tx, subject)]
@@ -63,6 +78,8 @@ def _moments(tx: Transaction, subscription: Body) -> Iterator[tuple[str, int, st
         yield "cancel", subscription["cancel_at"], id
     if resumes_at is not None:
         yield "resume", resumes_at, id
+    if subscription["schedule"]:
+        yield "phase", schedules.next_moment(tx.load(schedules.KIND, subscription["schedule"])), id
     if status in ("incomplete", "paused"):
         latest = tx.load("invoice", subscription["latest_invoice"])
         if latest["status"] == "open":

@@ -9,10 +9,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from apps.sandbox.contract import Body
 
 
-def cost(price: Body, *, quantity: int, currency: str) -> int:
-    """Return the amount for `quantity` units; metered prices cost nothing here, since no usage is kept."""
-    if (price["recurring"] or {}).get("usage_type") == "metered":
-        return 0
+def cost(price: Body, *, quantity: int | Decimal, currency: str) -> int:
+    """Return the amount for `quantity` units."""
     terms = _terms(price, currency=currency)
     units = _transformed(price["transform_quantity"], quantity=quantity)
     if not terms.get("tiers"):
@@ -30,7 +28,7 @@ def _terms(price: Body, *, currency: str) -> Body:
     return terms
 
 
-def _transformed(transform: Body | None, *, quantity: int) -> Decimal:
+def _transformed(transform: Body | None, *, quantity: int | Decimal) -> Decimal:
     if transform is None:
         return Decimal(quantity)
     rounding = ROUND_CEILING if transform["round"] == "up" else ROUND_FLOOR

@@ -16,17 +16,26 @@ from apps.sandbox.ids import new_id
 from apps.sandbox.resources import (
     account,
     checkout_sessions,
+    coupons,
+    credit_grants,
     customers,
+    entitlement_features,
+    event_destinations,
     events,
     invoice_items,
     invoices,
+    meter_events,
+    meters,
     payment_methods,
     portal_sessions,
     prices,
     products,
+    promotion_codes,
     subscription_items,
+    subscription_schedules,
     subscriptions,
     test_clocks,
+    thin_events,
     webhook_endpoints,
 )
 from apps.sandbox.routing import Call, Route, Router
@@ -37,17 +46,26 @@ _ROUTER = Router(
     [
         *account.ROUTES,
         *checkout_sessions.ROUTES,
+        *coupons.ROUTES,
+        *credit_grants.ROUTES,
         *customers.ROUTES,
+        *entitlement_features.ROUTES,
+        *event_destinations.ROUTES,
         *events.ROUTES,
         *invoice_items.ROUTES,
         *invoices.ROUTES,
+        *meter_events.ROUTES,
+        *meters.ROUTES,
         *payment_methods.ROUTES,
         *portal_sessions.ROUTES,
         *prices.ROUTES,
         *products.ROUTES,
+        *promotion_codes.ROUTES,
         *subscription_items.ROUTES,
+        *subscription_schedules.ROUTES,
         *subscriptions.ROUTES,
         *test_clocks.ROUTES,
+        *thin_events.ROUTES,
         *webhook_endpoints.ROUTES,
     ]
 )
@@ -148,13 +166,21 @@ def _perform(store: Store, request: Request) -> Response:
 def _check(request: Request) -> _Work:
     """Find the route and check the parameters, of which every route takes `expand`."""
     route, ids = _ROUTER.resolve(method=request.method, path=request.path)
-    if request.body and "json" in request.headers.get("content-type", ""):
-        raise ApiError("Invalid request: send parameters as application/x-www-form-urlencoded.")
-    tree = form.decode("&".join(filter(None, (request.query, request.body))))
+    tree = _tree(request)
     own = {name: value for name, value in tree.items() if name != "expand"}
     params = validate(own, params=route.params)
     route.check_simulated(params)
     return _Work(request, route, ids, tree, params, _paths(tree))
+
+
+def _tree(request: Request) -> Tree:
+    """Return the parameters: the second version of the API takes JSON in a body, the first one never does."""
+    json_sent = request.body and "json" in request.headers.get("content-type", "")
+    if json_sent and not request.path.startswith("/v2/"):
+        raise ApiError("Invalid request: send parameters as application/x-www-form-urlencoded.")
+    if json_sent:
+        return form.decode(request.query) | form.of_json(request.body)
+    return form.decode("&".join(filter(None, (request.query, request.body))))
 
 
 def _paths(tree: Tree) -> list[str]:
@@ -194,8 +220,11 @@ def _run(tx: Transaction, work: _Work) -> Answer:
 
 def _subjects(work: _Work) -> list[str]:
     """Return the ids of the objects that say in which time the request is carried out."""
-    named = [work.params.get(name) for name in ("customer", "subscription", "test_clock")]
+    named = [work.params.get(name) for name in _SUBJECTS]
     return [*work.ids, *(id for id in named if isinstance(id, str))]
+
+
+_SUBJECTS = ("customer", "subscription", "from_subscription", "schedule", "test_clock")
 
 
 def _response(request: Request, answer: Answer, *, replayed: bool = False) -> Response:

@@ -27,7 +27,19 @@ def cancel(
     }
     tx.save(ended)
     record(tx, "customer.subscription.deleted", ended)
+    if ended["schedule"]:
+        _end_schedule(tx, tx.load("subscription_schedule", ended["schedule"]), delinquent=reason == "payment_failed")
     return ended
+
+
+def _end_schedule(tx: Transaction, schedule: Body, *, delinquent: bool) -> None:
+    """Complete the schedule that ended its subscription as it was to; cancel one that had more to come."""
+    if schedule["end_behavior"] == "cancel" and tx.now >= schedule["phases"][-1]["end_date"]:
+        changes, told = {"status": "completed", "completed_at": tx.now}, "completed"
+    else:
+        changes, told = {"status": "canceled", "canceled_at": tx.now}, "aborted" if delinquent else "canceled"
+    ended = tx.save(schedule | changes | {"current_phase": None})
+    record(tx, f"subscription_schedule.{told}", ended)
 
 
 def delete_customer(tx: Transaction, customer: Body) -> None:
@@ -35,5 +47,7 @@ def delete_customer(tx: Transaction, customer: Body) -> None:
     for subscription in tx.all("subscription", customer=customer["id"]):
         if subscription["status"] not in TERMINAL_STATUSES:
             cancel(tx, subscription)
+    for schedule in tx.all("subscription_schedule", customer=customer["id"], status="not_started"):
+        _end_schedule(tx, schedule, delinquent=False)
     record(tx, "customer.deleted", customer)
     tx.delete(customer)

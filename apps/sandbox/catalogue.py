@@ -9,6 +9,7 @@ from apps.sandbox.render import render
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
 from apps.sandbox.tariffs import amount_pair, check_scheme, currency_code, options, recurring, tier_list
+from apps.sandbox.usage import METER
 
 PRODUCT_TEXTS = (
     "description",
@@ -51,14 +52,23 @@ def insert_price(tx: Transaction, params: Body, *, inline: bool = False) -> Body
     Lists leave out one that is `inline`: what uses it described it in passing.
     """
     check_scheme(params)
+    check_meter(tx, params)
     claim_lookup_key(tx, params, owner=None)
-    price = complete(_price(params, now=tx.now)) | ({"_inline": True} if inline else {})
+    price = complete(price_of(params, now=tx.now)) | ({"_inline": True} if inline else {})
     tx.insert(price)
     record(tx, "price.created", price)
     return price
 
 
-def _price(params: Body, *, now: int) -> Body:
+def check_meter(tx: Transaction, params: Body) -> None:
+    """Raise ApiError where the price is to bill a meter that is not there, or takes no events."""
+    id = (params.get("recurring") or {}).get("meter")
+    if id and tx.load(METER, id, param="recurring[meter]")["status"] == "inactive":
+        raise ApiError("A price cannot use an inactive meter.", param="recurring[meter]")
+
+
+def price_of(params: Body, *, now: int) -> Body:
+    """Return the price that checked `params` describe; nothing is kept."""
     tiers = tier_list(params.get("tiers"))
     currency = currency_code(params["currency"])
     price = {

@@ -8,6 +8,8 @@ customer.subscription.updated, followed by the events of an invoice when a new p
 from apps.sandbox import charging, errors, metadata, methods
 from apps.sandbox.billing import bill
 from apps.sandbox.contract import Body
+from apps.sandbox.discounts import replaced
+from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
 from apps.sandbox.items import add_item, change_item, first_period, interval_of, of_subscription, remove_item
 from apps.sandbox.prorating import Snapshot, begun, pending, prorate, snapshot
@@ -21,6 +23,7 @@ _PLAIN = ("collection_method", "days_until_due", "description", "trial_settings"
 
 def change(tx: Transaction, subscription: Body, params: Body) -> Body:
     """Apply checked `params` to a subscription that has not ended."""
+    _check_unscheduled(subscription, params)
     before = snapshot(tx, subscription)
     after = subscription | {name: params[name] or None for name in _PLAIN if name in params}
     if "default_payment_method" in params:
@@ -29,11 +32,23 @@ def change(tx: Transaction, subscription: Body, params: Body) -> Body:
     after["metadata"] = metadata.merged(subscription["metadata"], params.get("metadata"))
     details = params.get("cancellation_details", {})
     after["cancellation_details"] = subscription["cancellation_details"] | details
+    named = {"customer": after["customer"], "currency": after["currency"]}
+    after["discounts"] = replaced(tx, after, params.get("discounts"), **named)
     change_items(tx, after, params.get("items", []))
     _change_anchor(tx, after, params)
     align(tx, after, before)
     after |= cancellation_terms(tx, after, params) | pause_terms(params)
     return finish(tx, after, params, before=before)
+
+
+def _check_unscheduled(subscription: Body, params: Body) -> None:
+    """Raise ApiError where a schedule says when the subscription ends."""
+    if subscription["schedule"] and not params.keys().isdisjoint({"cancel_at", "cancel_at_period_end"}):
+        message = (
+            f"The subscription is managed by the subscription schedule `{subscription['schedule']}`, and updating any "
+            "cancelation behavior directly is not allowed. Please update the schedule instead."
+        )
+        raise ApiError(message)
 
 
 def align(tx: Transaction, subscription: Body, before: Snapshot) -> None:
@@ -117,7 +132,9 @@ def _stretch_items(tx: Transaction, subscription: Body, *, end: int) -> None:
 
 def restart(tx: Transaction, subscription: Body) -> Body:
     """Begin a new period of every item now; returns what changes on the subscription, whose trial ends with it."""
+    # What was used in a trial is free.
+    free = {"_usage_from": tx.now} if subscription["status"] == "trialing" else {}
     for item in of_subscription(tx, subscription):
-        tx.save(item | first_period(tx.load("price", item["price"]), now=tx.now))
+        tx.save(item | first_period(tx.load("price", item["price"]), now=tx.now) | free)
     anchored = {"billing_cycle_anchor": tx.now}
     return anchored | {"status": "active", "trial_end": tx.now} if subscription["status"] == "trialing" else anchored

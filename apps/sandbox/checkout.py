@@ -12,9 +12,11 @@ from apps.sandbox.amounts import cost
 from apps.sandbox.cards import NEEDS_ACTION, SUCCEEDS, Card
 from apps.sandbox.contract import DAY, Body
 from apps.sandbox.customers import insert_customer
+from apps.sandbox.discounts import left, take_off, usable
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id, random_text
-from apps.sandbox.items import resolve_price
+from apps.sandbox.items import is_metered, resolve_price
+from apps.sandbox.pricing import pricing
 from apps.sandbox.recording import record
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
@@ -49,13 +51,31 @@ def make(tx: Transaction, params: Body) -> Body:
         "metadata": metadata.of(params),
         "payment_method_collection": params.get("payment_method_collection", "always"),
         "success_url": params["success_url"],
-        "_items": [{"price": item["price"], "quantity": item["quantity"]} for item in items],
+        "_items": [_sold(item) for item in items],
         "_subscription_data": params.get("subscription_data", {}),
         "_test_clock": (tx.find(params.get("customer", "")) or {}).get("test_clock"),
     }
-    total = 0 if _has_trial(session, now=tx.now) else sum(item["amount_total"] for item in items)
-    session |= {"amount_subtotal": total, "amount_total": total, "url": f"{tx.base}/c/pay/{session['id']}"}
+    session |= _discounts(tx, session, params.get("discounts") or [])
+    session |= _totals(tx, session) | {"url": f"{tx.base}/c/pay/{session['id']}"}
     return tx.insert(complete(session))
+
+
+def _discounts(tx: Transaction, session: Body, sent: list[Body]) -> Body:
+    """Return the discounts of the session, as they are shown and as the subscription will have them."""
+    if len(sent) > 1:
+        raise ApiError("A session can have one discount.", param="discounts")
+    named = {"customer": session["customer"], "currency": session["currency"]}
+    found = [usable(tx, each, **named, path=f"discounts[{index}]") for index, each in enumerate(sent)]
+    shown = [{"coupon": coupon["id"], "promotion_code": code["id"] if code else None} for coupon, code in found]
+    return {"discounts": shown, "_discounts": sent}
+
+
+def _totals(tx: Transaction, session: Body) -> Body:
+    """Return what is due when the session is completed: nothing while a trial lasts."""
+    items = [] if _has_trial(session, now=tx.now) else line_items(tx, session)
+    sums = {name: sum(item[name] for item in items) for name in ("amount_subtotal", "amount_discount", "amount_total")}
+    off = sums.pop("amount_discount")
+    return sums | {"total_details": {"amount_discount": off, "amount_shipping": 0, "amount_tax": 0}}
 
 
 def _check(tx: Transaction, params: Body) -> None:
@@ -102,7 +122,6 @@ def _blank() -> Body:
         "phone_number_collection": {"enabled": False},
         "shipping_options": [],
         "status": "open",
-        "total_details": {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         "ui_mode": "hosted",
     }
 
@@ -111,12 +130,17 @@ def _item(tx: Transaction, sent: Body, index: int) -> Body:
     """Return a line item of what is sent, in a price's own currency."""
     named = {name: value for name, value in sent.items() if name in ("price", "price_data")}
     price = resolve_price(tx, named, path=f"line_items[{index}]")
-    return line_item(tx, price, quantity=sent.get("quantity", 1))
+    return line_item(tx, price, quantity=None if is_metered(price) else sent.get("quantity", 1))
 
 
-def line_item(tx: Transaction, price: Body, *, quantity: int) -> Body:
-    """Return what a session's `line_items` show of a price."""
-    amount = cost(price, quantity=quantity, currency=price["currency"])
+def _sold(item: Body) -> Body:
+    """Return the item as the subscription will have it: what is metered has no quantity."""
+    return {name: item[name] for name in ("price", "quantity") if item[name] is not None}
+
+
+def line_item(tx: Transaction, price: Body, *, quantity: int | None) -> Body:
+    """Return what a session's `line_items` show of a price; without a quantity it is billed once it was used."""
+    amount = 0 if quantity is None else cost(price, quantity=quantity, currency=price["currency"])
     return {
         "id": new_id("li"),
         "object": "item",
@@ -132,8 +156,28 @@ def line_item(tx: Transaction, price: Body, *, quantity: int) -> Body:
 
 
 def line_items(tx: Transaction, session: Body) -> list[Body]:
-    sold = [(tx.load("price", each["price"]), each["quantity"]) for each in session["_items"]]
-    return [line_item(tx, price, quantity=quantity) for price, quantity in sold]
+    """Return what the session sells, with what its discounts take off."""
+    sold = [(tx.load("price", each["price"]), each.get("quantity")) for each in session["_items"]]
+    items = [line_item(tx, price, quantity=quantity) for price, quantity in sold]
+    lines = [_as_line(item, price) for item, (price, _quantity) in zip(items, sold, strict=True)]
+    for each in session["discounts"] or []:
+        coupon = tx.find(each["coupon"], deleted=True) or {}
+        take_off(lines, each["coupon"], coupon, currency=session["currency"])
+    offs = [item["amount_subtotal"] - left(line) for item, line in zip(items, lines, strict=True)]
+    return [_reduced(item, off) for item, off in zip(items, offs, strict=True)]
+
+
+def _as_line(item: Body, price: Body) -> Body:
+    return {
+        "amount": item["amount_subtotal"],
+        "discount_amounts": [],
+        "discountable": True,
+        "pricing": pricing(price),
+    }
+
+
+def _reduced(item: Body, off: int) -> Body:
+    return item | {"amount_discount": off, "amount_total": item["amount_subtotal"] - off}
 
 
 def _has_trial(session: Body, *, now: int) -> bool:
@@ -165,6 +209,7 @@ def _subscribe(tx: Transaction, session: Body, *, customer: str, method: str) ->
     params = session["_subscription_data"] | {
         "customer": customer,
         "default_payment_method": method,
+        "discounts": session.get("_discounts", []),
         "items": session["_items"],
         "payment_behavior": "error_if_incomplete",
     }

@@ -10,15 +10,17 @@ from dataclasses import asdict, fields
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
-from apps.sandbox import billing, charging, clocks, deliveries, renewal
+from apps.sandbox import billing, charging, clocks, deliveries, renewal, reporting
 from apps.sandbox.api import Request, Response
 from apps.sandbox.contract import API_VERSION, LATEST, STATUSES, Body
 from apps.sandbox.delivery import Deliverer, Settings
 from apps.sandbox.errors import ApiError, unknown_route
 from apps.sandbox.interventions import LONGEST_HOLD, Fault, Faults, Holds, RateLimit, RequestLog
+from apps.sandbox.items import is_metered
 from apps.sandbox.render import render
 from apps.sandbox.statuses import set_status
 from apps.sandbox.store import Store
+from apps.sandbox.thin import DESTINATION
 
 PREFIX = "/_sandbox/"
 
@@ -95,7 +97,7 @@ def _reset(order: Order) -> Body:
     sandbox.holds.clear()
     sandbox.faults.clear()
     sandbox.limit.set(None)
-    sandbox.store.reset(keep="webhook_endpoint" if keep else None)
+    sandbox.store.reset(keep=("webhook_endpoint", DESTINATION) if keep else ())
     sandbox.log.clear()
     sandbox.deliverer.reload()
     return {"ok": True}
@@ -166,6 +168,27 @@ def _configure_billing(order: Order) -> Body:
         settings = asdict(charging.settings(tx)) | body
         tx.set("billing", settings)
     return settings
+
+
+def _configure_metering(order: Order) -> Body:
+    """Change what is named of how meter events are looked at; once they are held no more, look at what waited."""
+    body = _take(order.body, late_checks=bool, held=bool)
+    with order.sandbox.store.writing() as tx:
+        settings = reporting.settings(tx) | body
+        tx.set("metering", settings)
+        if not settings["held"]:
+            reporting.process(tx)
+    return settings
+
+
+def _make_legacy(order: Order) -> Body:
+    """Turn a metered price into one from before meters, which Stripe makes no more but still has in accounts."""
+    _take(order.body)
+    with order.sandbox.store.writing() as tx:
+        price = tx.load("price", order.id)
+        if not is_metered(price):
+            raise ApiError("Only a metered price can be one from before meters.")
+        return render(tx, tx.save(price | {"recurring": price["recurring"] | {"meter": None}}))
 
 
 def _fail_next(order: Order) -> Body:
@@ -253,6 +276,8 @@ _ROUTES: list[tuple[str, str, Callable[[Order], Body]]] = [
     ("POST", "drop", _drop),
     ("POST", "subscriptions/([^/]+)/status", _set_status),
     ("POST", "billing", _configure_billing),
+    ("POST", "metering", _configure_metering),
+    ("POST", "prices/([^/]+)/legacy", _make_legacy),
     ("POST", "customers/([^/]+)/fail_next", _fail_next),
     ("POST", "invoices/([^/]+)/authenticate", _authenticate),
     ("GET", "requests", _list_requests),

@@ -40,6 +40,8 @@ def _opened(tx: Transaction, owner: Body, *, field: str, path: str) -> Any:
     value = owner.get(field)
     if field in INCLUDABLE.get(kind, ()):
         return _included(tx, owner, field=field)
+    if isinstance(value, list) and is_expandable(kind=kind, field=field):
+        return [_object(tx, each) if isinstance(each, str) else each for each in value]
     if isinstance(value, dict | list):
         return value
     if is_expandable(kind=kind, field=field) or (not kind and isinstance(value, str)):
@@ -60,8 +62,8 @@ def _object(tx: Transaction, id: str | None) -> Body | str | None:
 
 
 def _included(tx: Transaction, owner: Body, *, field: str) -> Any:
-    if owner["object"] == "price":
-        return tx.load("price", owner["id"]).get(field)
+    if owner["object"] in ("coupon", "price"):
+        return tx.load(owner["object"], owner["id"]).get(field)
     if field in ("cash_balance", "invoice_credit_balance", "tax", "confirmation_secret"):
         return None
     id = owner["id"]

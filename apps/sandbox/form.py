@@ -5,7 +5,9 @@ mapping of names to trees; an array is a mapping whose names are its indexes. Wh
 array is known only to the parameter's type, so `validation` decides that.
 """
 
+import json
 import re
+from typing import Any
 from urllib.parse import parse_qsl
 
 from apps.sandbox.errors import ApiError
@@ -26,6 +28,28 @@ def decode(text: str) -> Tree:
     for name, value in parse_qsl(text, keep_blank_values=True):
         _place(tree, steps=_steps(name), value=value, name=name)
     return tree
+
+
+def of_json(text: str) -> Tree:
+    """Return the tree of a JSON object, as if it had been sent as a form; raises ApiError for anything else."""
+    try:
+        sent = json.loads(text)
+    except (ValueError, RecursionError):
+        sent = None
+    tree = _tree_of(sent)
+    if not isinstance(sent, dict) or isinstance(tree, str):
+        raise ApiError("Invalid request: the body is not a JSON object.")
+    return tree
+
+
+def _tree_of(value: Any) -> "Tree | str":
+    if isinstance(value, dict):
+        return {name: _tree_of(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return {str(index): _tree_of(each) for index, each in enumerate(value)}
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else str(value)
 
 
 def _steps(name: str) -> list[str]:

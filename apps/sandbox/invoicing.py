@@ -8,14 +8,17 @@ from typing import Final
 
 from apps.sandbox.balance import apply, owed, restore
 from apps.sandbox.contract import DAY, Body
+from apps.sandbox.discounts import discounted, end_used, in_effect, totals
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
+from apps.sandbox.items import of_subscription
 from apps.sandbox.lines import build_lines
 from apps.sandbox.prorating import pending
 from apps.sandbox.recording import record, save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
+from apps.sandbox.used import mark_billed, metered_items
 
 RETRIES: Final = (3, 5, 7)
 """Days between a failed charge and the next one."""
@@ -34,9 +37,20 @@ def issue(
         tx.save(invoice_item | {"invoice": invoice["id"]})
     for line in lines:
         tx.insert(line)
+    _mark_usage(tx, subscription, items)
     tx.insert(invoice)
     record(tx, "invoice.created", invoice)
+    owners = [tx.load("subscription", subscription["id"]), *of_subscription(tx, subscription)]
+    end_used(tx, owners, invoice["total_discount_amounts"])
     return invoice
+
+
+def _mark_usage(tx: Transaction, subscription: Body, items: list[Body] | None) -> None:
+    """Note of each metered item on the invoice that its usage is billed."""
+    on_invoice = None if items is None else {each["id"] for each in items}
+    for item in metered_items(tx, subscription):
+        if on_invoice is None or item["id"] in on_invoice:
+            mark_billed(tx, item)
 
 
 def draft(
@@ -44,17 +58,29 @@ def draft(
 ) -> tuple[Body, list[Body]]:
     """Return the invoice that `issue` would make, and its lines; nothing is kept."""
     if items is None:
-        items = tx.all("subscription_item", subscription=subscription["id"])
+        items = of_subscription(tx, subscription)
     taken_up = pending(tx, subscription["id"])
     lines = build_lines(tx, subscription, invoice=id, items=items, pending=taken_up)
-    total = sum(line["amount"] for line in lines)
+    lines = discounted(tx, subscription, of_subscription(tx, subscription), lines)
     invoice = _draft(tx, subscription, reason=reason, id=id)
-    due = owed(total=total, balance=invoice["starting_balance"])
-    amounts = dict.fromkeys(_TOTALS, total) | {"amount_due": due, "amount_remaining": due}
-    return complete(invoice | amounts), lines
+    return complete(invoice | _amounts(lines, balance=invoice["starting_balance"])), lines
 
 
-_TOTALS = ("subtotal", "subtotal_excluding_tax", "total", "total_excluding_tax")
+def _amounts(lines: list[Body], *, balance: int) -> Body:
+    off = totals(lines)
+    subtotal = sum(line["amount"] for line in lines)
+    total = subtotal - sum(each["amount"] for each in off)
+    due = owed(total=total, balance=balance)
+    return {
+        "amount_due": due,
+        "amount_remaining": due,
+        "subtotal": subtotal,
+        "subtotal_excluding_tax": subtotal,
+        "total": total,
+        "total_discount_amounts": off,
+        "total_excluding_tax": total,
+        "total_pretax_credit_amounts": [{"type": "discount", **each} for each in off],
+    }
 
 
 def _draft(tx: Transaction, subscription: Body, *, reason: str, id: str) -> Body:
@@ -68,6 +94,7 @@ def _draft(tx: Transaction, subscription: Body, *, reason: str, id: str) -> Body
         "currency": subscription["currency"],
         "customer": subscription["customer"],
         **{f"customer_{name}": customer.get(name) for name in ("address", "email", "name", "phone", "shipping")},
+        "discounts": [id for id, _coupon in in_effect(tx, subscription)],
         "customer_tax_exempt": customer.get("tax_exempt", "none"),
         "parent": {"type": "subscription_details", "quote_details": None, "subscription_details": details},
         "period_end": tx.now,
@@ -96,7 +123,6 @@ _BLANK: Body = {
     },
     "customer_tax_ids": [],
     "default_tax_rates": [],
-    "discounts": [],
     "issuer": {"type": "self"},
     "livemode": False,
     "metadata": {},
@@ -105,8 +131,6 @@ _BLANK: Body = {
     "pre_payment_credit_notes_amount": 0,
     "status": "draft",
     "status_transitions": dict.fromkeys(("finalized_at", "marked_uncollectible_at", "paid_at", "voided_at")),
-    "total_discount_amounts": [],
-    "total_pretax_credit_amounts": [],
     "total_taxes": [],
 }
 

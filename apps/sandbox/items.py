@@ -6,6 +6,7 @@ Contract: docs.stripe.com/api/subscription_items. Since 2025-03-31.basil an item
 from apps.sandbox import errors, metadata
 from apps.sandbox.catalogue import insert_price
 from apps.sandbox.contract import Body
+from apps.sandbox.discounts import replaced
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import random_text
 from apps.sandbox.periods import boundary, containing
@@ -35,8 +36,14 @@ def add_item(tx: Transaction, subscription: Body, sent: Body, *, path: str) -> B
         "subscription": subscription["id"],
         "tax_rates": [],
         **current_period(tx, subscription, price),
+        "_usage_from": tx.now,
     }
-    return tx.insert(complete(item))
+    return _discounted(tx, subscription, tx.insert(complete(item)), sent)
+
+
+def _discounted(tx: Transaction, subscription: Body, item: Body, sent: Body) -> Body:
+    named = {"customer": subscription["customer"], "currency": subscription["currency"]}
+    return tx.save(item | {"discounts": replaced(tx, item, sent.get("discounts"), **named)})
 
 
 def change_item(tx: Transaction, subscription: Body, item: Body, sent: Body, *, path: str) -> None:
@@ -50,9 +57,11 @@ def change_item(tx: Transaction, subscription: Body, item: Body, sent: Body, *, 
         "quantity": _quantity(price, sent, current=current, path=path),
         "metadata": metadata.merged(item["metadata"], sent.get("metadata")),
     }
+    if old["id"] != price["id"]:
+        changed["_usage_from"] = tx.now
     if interval_of(old) != interval_of(price) and subscription["status"] != "trialing":
         changed |= first_period(price, now=tx.now)
-    tx.save(changed)
+    _discounted(tx, subscription, changed, sent)
 
 
 def remove_item(tx: Transaction, item: Body) -> None:
@@ -99,6 +108,11 @@ def interval_of(price: Body) -> tuple[str, int]:
     return price["recurring"]["interval"], price["recurring"]["interval_count"]
 
 
+def is_metered(price: Body) -> bool:
+    """Tell whether the price bills what was used, at the end of each period."""
+    return (price["recurring"] or {}).get("usage_type") == "metered"
+
+
 def resolve_price(tx: Transaction, sent: Body, *, path: str) -> Body:
     """Return the recurring price that an item names, or make the one that it describes (`price_data`)."""
     named = [name for name in PRICED_BY.split() if name in sent]
@@ -111,7 +125,9 @@ def resolve_price(tx: Transaction, sent: Body, *, path: str) -> Body:
         tx.load("product", sent["price_data"]["product"], param=f"{param}[product]")
         return insert_price(tx, sent["price_data"], inline=True)
     price = tx.load("price", sent[named[0]], param=param)
-    _check_usable(price, param=param)
+    # What a schedule had planned stays possible, also once the price is archived.
+    if not sent.get("_planned"):
+        _check_usable(price, param=param)
     return price
 
 
@@ -145,7 +161,7 @@ def _price(tx: Transaction, subscription: Body, sent: Body, *, path: str, replac
 
 
 def _quantity(price: Body, sent: Body, *, current: int, path: str) -> int | None:
-    if price["recurring"]["usage_type"] == "metered":
+    if is_metered(price):
         if "quantity" in sent:
             message = "You cannot set the quantity of an item with metered usage."
             raise ApiError(message, param=_name(path, "quantity"))

@@ -75,6 +75,19 @@ def page(
     return {"object": "list", "data": data, "has_more": len(found) > limit, "url": url}
 
 
+def page_of(found: Sequence[Body], *, url: str, params: Body) -> Body:
+    """Return one page of what was worked out and is kept nowhere; the cursors are ids among it."""
+    limit, ids = _limit(params), [each["id"] for each in found]
+    for name in ("starting_after", "ending_before"):
+        if name in params and params[name] not in ids:
+            raise errors.no_such(kind="cursor", id=params[name], param=name)
+    if "ending_before" in params:
+        before = found[: ids.index(params["ending_before"])]
+        return {"object": "list", "data": before[-limit:], "has_more": len(before) > limit, "url": url}
+    rest = found[ids.index(params["starting_after"]) + 1 :] if "starting_after" in params else found
+    return {"object": "list", "data": rest[:limit], "has_more": len(rest) > limit, "url": url}
+
+
 def _limit(params: Body) -> int:
     limit: int = params.get("limit", 10)
     if limit > 100:

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 from apps.sandbox.amounts import cost
 from apps.sandbox.contract import Body
+from apps.sandbox.discounts import net
 from apps.sandbox.ids import new_id
-from apps.sandbox.items import of_subscription
+from apps.sandbox.items import is_metered, of_subscription
+from apps.sandbox.pricing import pricing
 from apps.sandbox.recording import record
 from apps.sandbox.render import render
 from apps.sandbox.shapes import complete
 from apps.sandbox.store import Transaction
+from apps.sandbox.used import metered_items, unbilled
 
 
 class Snapshot(NamedTuple):
@@ -62,18 +65,40 @@ def prorate(tx: Transaction, subscription: Body, before: Snapshot, *, at: int) -
     now = {item["id"]: item for item in of_subscription(tx, subscription)}
     for item in before.items.values():
         if before.shown["status"] != "trialing" and _differs(item, now.get(item["id"])):
-            _insert(tx, subscription, item, at=at, credit=True)
+            _prorated(tx, subscription, item, at=at, credit=True)
+    bill_replaced(tx, subscription, before)
     for item in now.values():
         former = before.items.get(item["id"])
         changed = former is None or (_differs(item, former) and not _restarted(item, former))
         if subscription["status"] != "trialing" and changed:
-            _insert(tx, subscription, item, at=at, credit=False)
+            _prorated(tx, subscription, item, at=at, credit=False)
+
+
+def bill_replaced(tx: Transaction, subscription: Body, before: Snapshot) -> None:
+    """Bill the usage of metered items that are no more, or have another price now."""
+    now = {item["id"]: item["price"] for item in of_subscription(tx, subscription)}
+    for item in before.items.values():
+        replaced = now.get(item["id"]) != item["price"]
+        if replaced and before.shown["status"] != "trialing" and is_metered(tx.load("price", item["price"])):
+            bill_usage(tx, subscription, item)
+
+
+def credit_unused(tx: Transaction, subscription: Body, before: Snapshot) -> None:
+    """Give back what was paid for the rest of the periods that ran before the change."""
+    for item in before.items.values():
+        _prorated(tx, subscription, item, at=tx.now, credit=True)
 
 
 def credit_rest(tx: Transaction, subscription: Body) -> None:
     """Give back what was paid for the rest of the running periods, as a cancellation with `prorate` does."""
     for item in of_subscription(tx, subscription):
-        _insert(tx, subscription, item, at=tx.now, credit=True)
+        _prorated(tx, subscription, item, at=tx.now, credit=True)
+
+
+def bill_all_usage(tx: Transaction, subscription: Body) -> None:
+    """Make invoice items for all usage up to now, as the end of a subscription does."""
+    for item in metered_items(tx, subscription):
+        bill_usage(tx, subscription, item)
 
 
 def _differs(item: Body, other: Body | None) -> bool:
@@ -81,49 +106,57 @@ def _differs(item: Body, other: Body | None) -> bool:
     return other is None or any(item[name] != other[name] for name in terms)
 
 
-def _insert(tx: Transaction, subscription: Body, item: Body, *, at: int, credit: bool) -> None:
+def _prorated(tx: Transaction, subscription: Body, item: Body, *, at: int, credit: bool) -> None:
+    """Make the invoice item for the rest of the item's period; what is metered is owed up to now instead."""
     price = tx.load("price", item["price"])
-    if price["recurring"]["usage_type"] == "metered":
+    if is_metered(price):
         return
     end = item["current_period_end"]
     start = min(max(at, item["current_period_start"]), end)
+    if start == end:
+        return
     full = cost(price, quantity=item["quantity"], currency=subscription["currency"])
-    part = share(full, start=start, end=end, whole=whole_start(item))
+    part = net(tx, subscription, item, share(full, start=start, end=end, whole=whole_start(item)))
+    terms = {
+        "amount": -part if credit else part,
+        "description": _description(tx, item, price=price, at=start, credit=credit),
+        "discountable": False,
+        "period": {"start": start, "end": end},
+        "pricing": pricing(price),
+        "proration": True,
+        "quantity": item["quantity"],
+        "quantity_decimal": str(item["quantity"]),
+    }
+    _insert(tx, subscription, item, terms)
+
+
+def bill_usage(tx: Transaction, subscription: Body, item: Body) -> None:
+    """Make an invoice item for what the metered item was used for until now, where that is something."""
+    used = unbilled(tx, subscription, item, until=tx.now)
+    if used and (used.amount or used.quantity):
+        _insert(tx, subscription, item, used.shown() | {"discountable": True, "proration": False})
+
+
+def _insert(tx: Transaction, subscription: Body, item: Body, terms: Body) -> None:
     details = {"subscription": subscription["id"], "subscription_item": item["id"]}
     body = {
         "id": new_id("ii"),
         "object": "invoiceitem",
-        "amount": -part if credit else part,
         "currency": subscription["currency"],
         "customer": subscription["customer"],
         "date": tx.now,
-        "description": _description(tx, item, price=price, at=start, credit=credit),
-        "discountable": False,
         "discounts": [],
         "livemode": False,
         "metadata": subscription["metadata"],
-        "net_amount": -part if credit else part,
+        "net_amount": terms["amount"],
         "parent": {"subscription_details": details, "type": "subscription_details"},
-        "period": {"start": start, "end": end},
-        "pricing": pricing(price),
-        "proration": True,
         "proration_details": {"discount_amounts": []},
-        "quantity": item["quantity"],
-        "quantity_decimal": str(item["quantity"]),
         "tax_rates": [],
         "test_clock": subscription["test_clock"],
         "_subscription": subscription["id"],
+        **terms,
     }
     record(tx, "invoiceitem.created", tx.insert(complete(body)))
-
-
-def pricing(price: Body) -> Body:
-    """Return how a line or invoice item names its price."""
-    return {
-        "type": "price_details",
-        "price_details": {"price": price["id"], "product": price["product"]},
-        "unit_amount_decimal": price["unit_amount_decimal"],
-    }
 
 
 def _description(tx: Transaction, item: Body, *, price: Body, at: int, credit: bool) -> str:

@@ -1,5 +1,6 @@
 """Events, and the deliveries that they cause, written in the transaction of the change they tell about."""
 
+from collections.abc import Callable
 from typing import Any
 
 from apps.sandbox.contract import API_VERSION, Body
@@ -29,7 +30,17 @@ def record(tx: Transaction, type: str, subject: Body, *, previous: Body | None =
         )
     )
     _queue(tx, event)
+    for follower in _followers.get(type, ()):
+        follower(tx, subject)
     return event
+
+
+_followers: dict[str, list[Callable[[Transaction, Body], None]]] = {}
+
+
+def follow(type: str, follower: Callable[[Transaction, Body], None]) -> None:
+    """Let `follower` be called with the subject after each event of that type, in its transaction."""
+    _followers.setdefault(type, []).append(follower)
 
 
 def save_and_record(tx: Transaction, type: str, changed: Body, *, before: Body) -> Body:
@@ -57,8 +68,6 @@ def _former(before: Any, after: Any) -> Any:
 
 
 def _queue(tx: Transaction, event: Body) -> None:
-    delay = (tx.setting("delivery") or {}).get("delay", 0)
     for endpoint in tx.all("webhook_endpoint", status="enabled"):
         if "*" in endpoint["enabled_events"] or event["type"] in endpoint["enabled_events"]:
-            query = "INSERT INTO delivery (event, endpoint, next_at) VALUES (?, ?, ?)"
-            tx.rows(query, (event["id"], endpoint["id"], tx.began + delay))
+            tx.owe(event=event["id"], endpoint=endpoint["id"])

@@ -3,10 +3,11 @@
 Nothing here runs by itself: the control API asks for it when it moves the clock, and test clocks when they advance.
 """
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from apps.sandbox import checkout, dunning, methods
+from apps.sandbox import checkout, dunning, methods, schedules
 from apps.sandbox.agenda import Due, all_done_at, next_due
 from apps.sandbox.billing import bill
 from apps.sandbox.cancellation import cancel
@@ -16,14 +17,16 @@ from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
 from apps.sandbox.invoicing import draft
 from apps.sandbox.items import of_subscription
-from apps.sandbox.prorating import pending
+from apps.sandbox.prorating import bill_all_usage, pending
 from apps.sandbox.recording import record
+from apps.sandbox.rehearsing import undone, watch
 from apps.sandbox.render import embedded, render
 from apps.sandbox.standing import move
 from apps.sandbox.statuses import next_period, roll_periods, set_status
 from apps.sandbox.store import Transaction
 
 _MOST_STEPS = 50_000
+_MOST_PREVIEWED = 100
 
 
 def advance(tx: Transaction, *, until: int, test_clock: str | None = None) -> None:
@@ -43,9 +46,29 @@ def advance(tx: Transaction, *, until: int, test_clock: str | None = None) -> No
         tx.now = max(due.at, tx.now)
         _step(tx, due)
         following = next_due(tx, tx.load(entry.kind, entry.id), after=(due.at, due.rank))
+        if due.kind == "start":
+            following, entry = _of_started(tx, entry)
         if following:
             heappush(queue, _entry(following, order=entry.order, kind=entry.kind, id=entry.id))
     tx.now = max(until, tx.now)
+
+
+def advance_one(tx: Transaction, subscription: str, *, until: Callable[[], bool]) -> None:
+    """Go through what falls due for the subscription alone, until something is so, or nothing is left to come."""
+    after = all_done_at(tx.now)
+    for _ in range(_MOST_PREVIEWED):
+        due = None if until() else next_due(tx, tx.load("subscription", subscription), after=after)
+        if due is None:
+            return
+        tx.now, after = max(due.at, tx.now), (due.at, due.rank)
+        _step(tx, due)
+
+
+def _of_started(tx: Transaction, entry: "_Entry") -> "tuple[Due | None, _Entry]":
+    """Return what falls due next for the subscription that a schedule has begun."""
+    subscription = tx.load("subscription", tx.load(schedules.KIND, entry.id)["subscription"])
+    due = next_due(tx, subscription, after=(entry.due.at, entry.due.rank))
+    return due, entry._replace(kind="subscription", id=subscription["id"])
 
 
 class _Entry(NamedTuple):
@@ -65,7 +88,11 @@ def _entry(due: Due, *, order: int, kind: str, id: str) -> _Entry:
 
 def _queue(tx: Transaction, test_clock: str | None) -> list[_Entry]:
     after = all_done_at(tx.now)
-    subjects = [*tx.all("subscription", test_clock=test_clock), *tx.all(checkout.KIND, _test_clock=test_clock)]
+    subjects = [
+        *tx.all("subscription", test_clock=test_clock),
+        *tx.all(checkout.KIND, _test_clock=test_clock),
+        *tx.all(schedules.KIND, test_clock=test_clock),
+    ]
     found = [(next_due(tx, each, after=after), order, each) for order, each in enumerate(subjects)]
     queue = [_entry(due, order=order, kind=each["object"], id=each["id"]) for due, order, each in found if due]
     heapify(queue)
@@ -73,34 +100,45 @@ def _queue(tx: Transaction, test_clock: str | None) -> list[_Entry]:
 
 
 def _step(tx: Transaction, due: Due) -> None:
-    kind = {"retry": "invoice", "lapse": checkout.KIND}.get(due.kind, "subscription")
-    subject = tx.load(kind, due.id)
-    match due.kind:
-        case "retry":
-            dunning.retry(tx, subject)
-        case "lapse":
-            checkout.expire(tx, subject)
-        case "cancel":
-            _end(tx, subject)
-        case "resume":
-            move(tx, subject, {"pause_collection": None})
-        case "trial_will_end":
-            record(tx, "customer.subscription.trial_will_end", subject)
-        case "upcoming":
-            record(tx, "invoice.upcoming", _upcoming(tx, subject))
-        case "trial_end":
-            _end_trial(tx, subject)
-        case "renew":
-            _renew(tx, subject)
-        case "expire":
-            dunning.expire(tx, subject)
+    kind = {"retry": "invoice", "lapse": checkout.KIND, "start": schedules.KIND}.get(due.kind, "subscription")
+    _STEPS[due.kind](tx, tx.load(kind, due.id))
+
+
+def _resume(tx: Transaction, subscription: Body) -> None:
+    move(tx, subscription, {"pause_collection": None})
+
+
+def _enter_phase(tx: Transaction, subscription: Body) -> None:
+    schedules.go_on(tx, tx.load(schedules.KIND, subscription["schedule"]))
+
+
+def _announce_trial_end(tx: Transaction, subscription: Body) -> None:
+    record(tx, "customer.subscription.trial_will_end", subscription)
+
+
+def _announce_renewal(tx: Transaction, subscription: Body) -> None:
+    notice = _planned(tx, subscription) if subscription["schedule"] else _upcoming(tx, subscription)
+    if notice:
+        record(tx, "invoice.upcoming", notice)
+
+
+def _planned(tx: Transaction, subscription: Body) -> Body | None:
+    """Return the notice of a subscription whose next period can be one of another phase, found by going there."""
+    with undone(tx):
+        issued = watch(tx)
+        advance_one(tx, subscription["id"], until=lambda: issued(subscription) is not None)
+        invoice = issued(subscription)
+        lines = tx.all("line_item", invoice=invoice["id"]) if invoice else []
+    return invoice and _notice(invoice, lines, subscription=subscription["id"], at=invoice["created"])
 
 
 def _end(tx: Transaction, subscription: Body) -> None:
-    """Cancel what was to end now, and bill the prorations that are still pending."""
+    """Cancel what was to end now, and bill the usage and the prorations that no invoice has taken up."""
+    bill_all_usage(tx, subscription)
     ended = cancel(tx, subscription)
     if pending(tx, ended["id"]):
-        tx.save(ended | {"latest_invoice": bill(tx, ended, reason="subscription_cycle", items=[])["id"]})
+        invoice = bill(tx, ended, reason="subscription_cycle", items=[])
+        tx.save(tx.load("subscription", ended["id"]) | {"latest_invoice": invoice["id"]})
 
 
 def _renew(tx: Transaction, subscription: Body) -> None:
@@ -132,7 +170,27 @@ def _upcoming(tx: Transaction, subscription: Body) -> Body:
     due = [next_period(tx, subscription, item, at=end) for item in items if item["current_period_end"] == end]
     paid = subscription | {"status": "active"}
     invoice, lines = draft(tx, paid, reason="upcoming", id="upcoming", items=due)
+    return _notice(invoice, lines, subscription=subscription["id"], at=end)
+
+
+def _notice(invoice: Body, lines: list[Body], *, subscription: str, at: int) -> Body:
     shown = [{name: value for name, value in line.items() if name != "invoice"} for line in lines]
-    url = f"/v1/invoices/upcoming/lines?subscription={subscription['id']}"
-    notice = invoice | {"lines": embedded(data=shown, url=url), "next_payment_attempt": end}
+    url = f"/v1/invoices/upcoming/lines?subscription={subscription}"
+    notice = invoice | {"lines": embedded(data=shown, url=url), "next_payment_attempt": at}
     return {name: value for name, value in notice.items() if name != "id"}
+
+
+_STEPS: Final[dict[str, Callable[[Transaction, Body], object]]] = {
+    "cancel": _end,
+    "resume": _resume,
+    "phase": _enter_phase,
+    "trial_will_end": _announce_trial_end,
+    "upcoming": _announce_renewal,
+    "trial_end": _end_trial,
+    "retry": dunning.retry,
+    "renew": _renew,
+    "expire": dunning.expire,
+    "lapse": checkout.expire,
+    "start": schedules.start,
+}
+"""What is done when something falls due, by its kind."""

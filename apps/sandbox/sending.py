@@ -29,8 +29,7 @@ class Outcome(NamedTuple):
 
 def send(*, event: Body, endpoint: Body) -> Outcome:
     """Post the event, signed for this attempt. Never raises: a receiver that fails is an outcome."""
-    labelled = event | {"api_version": endpoint["api_version"] or event["api_version"]}
-    payload = json.dumps(labelled, indent=2)
+    payload = json.dumps(_labelled(event, endpoint), indent=2)
     signature = signature_header(payload=payload, secret=endpoint["secret"], timestamp=int(time.time()))
     headers = {
         "Content-Type": "application/json; charset=utf-8",
@@ -41,6 +40,13 @@ def send(*, event: Body, endpoint: Body) -> Outcome:
         return _post(endpoint["url"], payload=payload, headers=headers)
     except (OSError, http.client.HTTPException) as error:
         return Outcome(None, f"{type(error).__name__}: {error}"[:_SHOWN])
+
+
+def _labelled(event: Body, endpoint: Body) -> Body:
+    """Return the event in the endpoint's version; a thin event has none."""
+    if "api_version" not in event:
+        return event
+    return event | {"api_version": endpoint["api_version"] or event["api_version"]}
 
 
 def _post(url: str, *, payload: str, headers: dict[str, str]) -> Outcome:

@@ -10,9 +10,18 @@ from apps.sandbox.contract import Body
 
 _CLASSES: Final = {
     "account": "Account",
+    "billing.credit_grant": "billing.CreditGrant",
+    "billing.meter": "billing.Meter",
+    "billing.meter_event": "billing.MeterEvent",
+    "billing.meter_event_adjustment": "billing.MeterEventAdjustment",
+    "billing.meter_event_summary": "billing.MeterEventSummary",
     "billing_portal.session": "billing_portal.Session",
     "checkout.session": "checkout.Session",
+    "coupon": "Coupon",
     "customer": "Customer",
+    "discount": "Discount",
+    "entitlements.active_entitlement": "entitlements.ActiveEntitlement",
+    "entitlements.feature": "entitlements.Feature",
     "event": "Event",
     "invoice": "Invoice",
     "invoiceitem": "InvoiceItem",
@@ -21,17 +30,22 @@ _CLASSES: Final = {
     "plan": "Plan",
     "price": "Price",
     "product": "Product",
+    "promotion_code": "PromotionCode",
     "subscription": "Subscription",
     "subscription_item": "SubscriptionItem",
+    "subscription_schedule": "SubscriptionSchedule",
     "test_helpers.test_clock": "test_helpers.TestClock",
+    "v2.core.event_destination": "v2.core.EventDestination",
     "webhook_endpoint": "WebhookEndpoint",
 }
 
 INCLUDABLE: Final = {
     "checkout.session": frozenset({"line_items"}),
+    "coupon": frozenset({"applies_to", "currency_options"}),
     "customer": frozenset({"cash_balance", "invoice_credit_balance", "sources", "subscriptions", "tax", "tax_ids"}),
     "invoice": frozenset({"confirmation_secret", "payments"}),
     "price": frozenset({"currency_options", "tiers"}),
+    "v2.core.event": frozenset({"data"}),
 }
 """Fields that Stripe leaves out unless `expand` asks for them (docs.stripe.com/expand)."""
 
@@ -98,6 +112,8 @@ def _annotations(kind: str) -> dict[str, Any]:
 
 
 def _is_reference(hint: Any) -> bool:
-    """An expandable field is annotated as "text, or a resource that is named further down the package"."""
+    """An expandable field is annotated as "text, or a resource that is named further down the package", or many."""
     choices = typing.get_args(hint)
-    return str in choices and any(isinstance(choice, typing.ForwardRef) for choice in choices)
+    lists = (choice for choice in choices if typing.get_args(choice))
+    is_one = str in choices and any(isinstance(choice, typing.ForwardRef) for choice in choices)
+    return is_one or any(_is_reference(choice) for choice in lists)

@@ -19,6 +19,8 @@ def move(tx: Transaction, subscription: Body, changes: Body, *, before: Body | N
     `paused` is told by an event of its own as well.
     """
     before = before or render(tx, subscription)
+    # An invoice that was made meanwhile can have used a discount up.
+    changes = changes | {"discounts": tx.load("subscription", subscription["id"])["discounts"]}
     moved = save_and_record(tx, "customer.subscription.updated", subscription | changes, before=before)
     was, becomes = before["status"], moved["status"]
     if becomes == "paused" != was:

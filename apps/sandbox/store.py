@@ -54,6 +54,23 @@ CREATE TABLE IF NOT EXISTS answer (
     request_id TEXT NOT NULL,
     created INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS usage (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    identifier TEXT NOT NULL,
+    event_name TEXT NOT NULL,
+    payload TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    now INTEGER NOT NULL,
+    received INTEGER NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending',
+    problem TEXT,
+    meter TEXT,
+    customer TEXT,
+    value TEXT
+);
+CREATE INDEX IF NOT EXISTS usage_identifier ON usage (identifier, received);
+CREATE INDEX IF NOT EXISTS usage_pending ON usage (id) WHERE state = 'pending';
+CREATE INDEX IF NOT EXISTS usage_sum ON usage (meter, customer, at) WHERE state = 'counted';
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
@@ -84,7 +101,10 @@ class Transaction:
 
     def insert(self, body: Body) -> Body:
         """Keep a new object under its `id`; raises ApiError when that id was ever used."""
-        row = (body["id"], body["object"], body.get("created", self.now), json.dumps(body))
+        created = body.get("created")
+        # The second version of the API writes moments as text.
+        moment = created if isinstance(created, int) else self.now
+        row = (body["id"], body["object"], moment, json.dumps(body))
         try:
             self.sql.execute("INSERT INTO object (id, kind, created, body) VALUES (?, ?, ?, ?)", row)
         except sqlite3.IntegrityError:
@@ -122,6 +142,12 @@ class Transaction:
         query = f"SELECT body FROM object WHERE kind = ? AND deleted = 0{where} ORDER BY seq"
         return [json.loads(row[0]) for row in self.sql.execute(query, (kind, *equal.values()))]
 
+    def owe(self, *, event: str, endpoint: str) -> None:
+        """Put the delivery of an event to an endpoint into the queue."""
+        delay = (self.setting("delivery") or {}).get("delay", 0)
+        query = "INSERT INTO delivery (event, endpoint, next_at) VALUES (?, ?, ?)"
+        self.rows(query, (event, endpoint, self.began + delay))
+
     def rows(self, query: str, values: Sequence[object] = ()) -> Iterable[Any]:
         return self.sql.execute(query, values)
 
@@ -155,13 +181,14 @@ class Store:
         with self._writer, self._transaction("BEGIN IMMEDIATE") as transaction:
             yield transaction
 
-    def reset(self, *, keep: str | None = None) -> None:
-        """Forget everything but the account and the objects of kind `keep`."""
+    def reset(self, *, keep: Sequence[str] = ()) -> None:
+        """Forget everything but the account and the objects of the kinds `keep`."""
         with self.writing() as transaction:
-            for table in ("delivery", "answer"):
+            for table in ("delivery", "answer", "usage"):
                 transaction.rows(f"DELETE FROM {table}")
             transaction.rows("DELETE FROM setting WHERE name <> 'account'")
-            transaction.rows("DELETE FROM object WHERE kind <> ? OR deleted = 1", (keep or "",))
+            kept = ", ".join("?" * len(keep))
+            transaction.rows(f"DELETE FROM object WHERE kind NOT IN ({kept}) OR deleted = 1", keep)
 
     def close(self) -> None:
         while self._idle:

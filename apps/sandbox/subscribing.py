@@ -11,6 +11,7 @@ from apps.sandbox import charging, errors, metadata, methods
 from apps.sandbox.billing import bill
 from apps.sandbox.cards import SUCCEEDS
 from apps.sandbox.contract import DAY, Body
+from apps.sandbox.discounts import replaced
 from apps.sandbox.errors import ApiError
 from apps.sandbox.ids import new_id
 from apps.sandbox.invoicing import draft
@@ -41,6 +42,8 @@ def subscribe(tx: Transaction, params: Body) -> Body:
     for index, item in enumerate(sent):
         add_item(tx, subscription, item, path=f"items[{index}]")
     subscription |= cancellation_terms(tx, subscription, params)
+    named = {"customer": subscription["customer"], "currency": subscription["currency"]}
+    subscription["discounts"] = replaced(tx, subscription, params.get("discounts"), **named)
     wait = params.get("payment_behavior") == "default_incomplete"
     billed = _billed(tx, subscription, params)
     subscription["status"] = _first_status(tx, subscription, billed=billed, wait=wait)

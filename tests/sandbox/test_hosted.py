@@ -241,3 +241,33 @@ def test_a_page_of_somewhere_else_cannot_press_a_button(stand_in: StandIn) -> No
 def test_an_endpoints_secret_is_on_no_page(client: stripe.StripeClient, stand_in: StandIn) -> None:
     made = client.v1.webhook_endpoints.create({"url": "http://127.0.0.1:9/", "enabled_events": ["*"]})
     assert made.secret not in visit(f"{stand_in.url}/objects/{made.id}")[1]
+
+
+def test_a_coupon_lowers_what_is_due_today_and_later(client: stripe.StripeClient, price: stripe.Price) -> None:
+    client.v1.coupons.create({"id": "HALF", "percent_off": 50, "duration": "forever"})
+    session = check_out(client, price, discounts=[{"coupon": "HALF"}])
+    assert (session.amount_subtotal, session.amount_total, session.total_details.amount_discount) == (2000, 1000, 1000)
+    assert "10.00 USD" in visit(session.url)[1]
+    visit(session.url, {"card": "pays", **WHO})
+    done = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["subscription.discounts"]})
+    assert [each.source.coupon for each in done.subscription.discounts] == ["HALF"]
+    assert client.v1.invoices.retrieve(str(done.invoice)).total == 1000
+
+
+def test_what_is_metered_costs_nothing_today(client: stripe.StripeClient, price: stripe.Price) -> None:
+    meter = client.v1.billing.meters.create(
+        {"display_name": "Calls", "event_name": "calls", "default_aggregation": {"formula": "sum"}}
+    )
+    recurring: Any = {"interval": "month", "usage_type": "metered", "meter": meter.id}
+    terms: Any = {"currency": "usd", "unit_amount_decimal": "0.5", "recurring": recurring}
+    calls = client.v1.prices.create({**terms, "product_data": {"name": "Calls"}})
+    session = check_out(client, price, line_items=[{"price": price.id, "quantity": 1}, {"price": calls.id}])
+    assert session.amount_total == 1000
+    assert "Calls, as used" in visit(session.url)[1]
+    visit(session.url, {"card": "pays", **WHO})
+    made = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["subscription"]}).subscription
+    assert [item.price.id for item in made["items"].data] == [price.id, calls.id]
+    portal = client.v1.billing_portal.sessions.create(
+        {"customer": str(made.customer), "return_url": "http://a.localhost"}
+    )
+    assert "0.5 hundredths of USD / month" in visit(portal.url)[1]

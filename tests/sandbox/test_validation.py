@@ -37,7 +37,7 @@ def test_what_is_not_simulated_is_refused_and_not_ignored(subscribe: Subscribe) 
 
 
 def test_unknown_routes(client: stripe.StripeClient) -> None:
-    assert refusal(client.v1.coupons.list).http_status == 404
+    assert refusal(client.v1.charges.list).http_status == 404
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,15 @@ def submit(store: Store, visit: Visit) -> Page:
     return redirect(session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"]))
 
 
+def _what(item: Body) -> str:
+    return (
+        f"{item['description']}, as used" if item["quantity"] is None else f"{item['quantity']} × {item['description']}"
+    )
+
+
 def _summary(tx: Transaction, session: Body) -> Html:
     sold = [(tx.load("price", each["price"]), each) for each in checkout.line_items(tx, session)]
-    rows = [
-        tag("tr", tag("td", f"{each['quantity']} × {each['description']}"), tag("td", price_text(price)))
-        for price, each in sold
-    ]
+    rows = [tag("tr", tag("td", _what(each)), tag("td", price_text(price))) for price, each in sold]
     due = tag("p", money(session["amount_total"], session["currency"]), class_="amount")
     trial = session["_subscription_data"].get("trial_period_days")
     words = f"due today, after which {trial} days are free" if trial else "due today"

@@ -116,8 +116,15 @@ def price_text(price: Body) -> str:
     recurring = price["recurring"] or {}
     count = recurring.get("interval_count", 1)
     interval = recurring.get("interval", "once") if count == 1 else f"{count} {recurring['interval']}s"
-    amount = "by tiers" if price["unit_amount"] is None else money(price["unit_amount"], price["currency"])
-    return f"{amount} / {interval}"
+    return f"{_amount_text(price)} / {interval}"
+
+
+def _amount_text(price: Body) -> str:
+    if price["tiers_mode"]:
+        return "by tiers"
+    if price["unit_amount"] is None:
+        return f"{price['unit_amount_decimal']} hundredths of {price['currency'].upper()}"
+    return money(price["unit_amount"], price["currency"])
 
 
 def day(moment: int | None) -> str:

@@ -39,7 +39,7 @@ ROUTES = [
         "checkout.SessionCreateParams",
         create,
         simulates="mode line_items success_url cancel_url customer customer_email client_reference_id metadata "
-        "subscription_data expires_at payment_method_collection",
+        "subscription_data expires_at payment_method_collection discounts",
         accepts="allow_promotion_codes billing_address_collection customer_update locale payment_method_types "
         "phone_number_collection saved_payment_method_options submit_type",
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from apps.sandbox import charging, listing, methods
+from apps.sandbox import charging, listing, methods, previewing
 from apps.sandbox.billing import collect, settle
 from apps.sandbox.cards import SUCCEEDS
 from apps.sandbox.contract import Body
@@ -65,6 +65,11 @@ def _settled(tx: Transaction, invoice: Body, settle: Callable[[Transaction, Body
     return render(tx, settled)
 
 
+def create_preview(call: Call) -> Body:
+    """Answer with an invoice that is kept nowhere."""
+    return previewing.preview(call.tx, call.params)
+
+
 def list_all(call: Call) -> Body:
     filters = listing.created(call.params) + listing.given(
         call.params,
@@ -96,6 +101,15 @@ ROUTES = [
         "InvoiceListParams",
         list_all,
         simulates=f"{PAGE} customer status subscription collection_method",
+    ),
+    route(
+        "POST",
+        "/v1/invoices/create_preview",
+        "InvoiceCreatePreviewParams",
+        create_preview,
+        simulates="currency customer discounts preview_mode schedule schedule_details subscription "
+        "subscription_details",
+        accepts="issuer",
     ),
     route("GET", "/v1/invoices/{id}", "InvoiceRetrieveParams", retrieve),
     route("GET", "/v1/invoices/{id}/lines", "InvoiceLineItemListParams", list_lines, simulates=PAGE),

@@ -53,12 +53,6 @@ def list_all(call: Call) -> Body:
     return listing.page(call.tx, kind="product", url="/v1/products", params=call.params, filters=filters)
 
 
-def list_features(call: Call) -> Body:
-    """Return an empty list: the stand-in has no entitlement features, but readers of a product ask for them."""
-    product = call.tx.load("product", call.id)
-    return {"object": "list", "data": [], "has_more": False, "url": f"/v1/products/{product['id']}/features"}
-
-
 def _changed(tx: Transaction, product: Body, changes: Body) -> Body:
     before = render(tx, product)
     after = product | {name: None if value == "" else value for name, value in changes.items()}
@@ -93,5 +87,4 @@ ROUTES = [
         simulates=f"name active metadata default_price {_PLAIN}",
     ),
     route("DELETE", "/v1/products/{id}", "ProductDeleteParams", delete),
-    route("GET", "/v1/products/{id}/features", "ProductFeatureListParams", list_features, simulates=PAGE),
 ]

@@ -12,7 +12,7 @@ from apps.sandbox.render import render
 from apps.sandbox.routing import Call, route
 from apps.sandbox.store import Transaction
 
-_CHANGEABLE = f"metadata quantity {items.PRICED_BY}"
+_CHANGEABLE = f"discounts metadata quantity {items.PRICED_BY}"
 _PRORATION = "payment_behavior proration_behavior proration_date"
 
 

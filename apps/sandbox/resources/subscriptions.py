@@ -1,12 +1,10 @@
 """Subscriptions. Contract: docs.stripe.com/api/subscriptions."""
 
 from apps.sandbox import errors, listing, metadata, resuming
-from apps.sandbox.billing import bill
-from apps.sandbox.cancellation import cancel
 from apps.sandbox.changing import change
 from apps.sandbox.contract import TERMINAL_STATUSES, Body
+from apps.sandbox.ending import end_now
 from apps.sandbox.errors import ApiError
-from apps.sandbox.prorating import credit_rest, drop_pending, pending
 from apps.sandbox.recording import save_and_record
 from apps.sandbox.render import render
 from apps.sandbox.routing import PAGE, Call, route
@@ -15,7 +13,7 @@ from apps.sandbox.subscribing import subscribe
 _ACCEPTED = "off_session payment_settings"
 _TERMS = (
     "billing_cycle_anchor cancel_at cancel_at_period_end collection_method days_until_due default_payment_method "
-    "description items metadata trial_end trial_settings "
+    "description discounts items metadata trial_end trial_settings "
     "payment_behavior proration_behavior"
 )
 
@@ -50,19 +48,11 @@ def _annotate_ended(call: Call, subscription: Body) -> Body:
 
 
 def cancel_now(call: Call) -> Body:
-    """End it; `prorate` credits the unused time, `invoice_now` bills what is pending, which is dropped without both."""
     subscription = call.tx.load("subscription", call.id)
     if subscription["status"] in TERMINAL_STATUSES:
         raise errors.no_such(kind="subscription", id=call.id)
-    if call.params.get("prorate"):
-        credit_rest(call.tx, subscription)
-    elif not call.params.get("invoice_now"):
-        drop_pending(call.tx, subscription)
-    ended = cancel(call.tx, subscription, details=call.params.get("cancellation_details"))
-    if call.params.get("invoice_now") and pending(call.tx, call.id):
-        invoice = bill(call.tx, ended, reason="subscription_update", items=[])
-        ended = call.tx.save(ended | {"latest_invoice": invoice["id"]})
-    return render(call.tx, ended)
+    how = {name: call.params.get(name, False) for name in ("prorate", "invoice_now")}
+    return render(call.tx, end_now(call.tx, subscription, **how, details=call.params.get("cancellation_details")))
 
 
 def resume(call: Call) -> Body:

@@ -126,7 +126,58 @@ class Account:
     def price(self, **given: Any) -> stripe.Price:
         """A price of a product of its own: 10 dollars a week."""
         terms: dict[str, Any] = {"currency": "usd", "unit_amount": 1000, "recurring": {"interval": "week"}}
-        return self.v1.prices.create({"product": self.product().id, **terms, **given})
+        asked: Any = {"product": self.product().id, **terms, **given}
+        return self.v1.prices.create({name: value for name, value in asked.items() if value is not None})
+
+    def meter(self, formula: str = "sum", **given: Any) -> stripe.billing.Meter:
+        """A meter with an event name of its own; Stripe keeps meters, so in the end it is deactivated."""
+        terms: Any = {"display_name": "Contract test", "default_aggregation": {"formula": formula}}
+        made = self.v1.billing.meters.create({"event_name": self.unique("contract"), **terms, **given})
+        self._removals.append(lambda: self._deactivate(made.id))
+        return made
+
+    def _deactivate(self, meter: str) -> None:
+        if self.v1.billing.meters.retrieve(meter).status == "active":
+            self.v1.billing.meters.deactivate(meter)
+
+    def metered(self, meter: stripe.billing.Meter, *, interval: str = "week", **given: Any) -> stripe.Price:
+        """A price that bills what the meter counts: by default 10 cents for each unit, every week."""
+        recurring = {"interval": interval, "usage_type": "metered", "meter": meter.id}
+        return self.price(**{"unit_amount": 10, "recurring": recurring, **given})
+
+    def report(
+        self, meter: stripe.billing.Meter, customer: str, value: object, *, at: int | None = None, **given: Any
+    ) -> stripe.billing.MeterEvent:
+        """One event of the meter, now or at a moment (Unix seconds)."""
+        payload = {"stripe_customer_id": customer, "value": str(value)}
+        asked: Any = {"event_name": meter.event_name, "payload": payload, **given}
+        return self.v1.billing.meter_events.create(asked | ({} if at is None else {"timestamp": at}))
+
+    def usage_becomes(self, meter: stripe.billing.Meter, customer: str, value: float, *, start: int, end: int) -> None:
+        """Return once the meter's summary of that time says so."""
+
+        def says_so() -> bool:
+            asked: Any = {"customer": customer, "start_time": start, "end_time": end}
+            found = self.v1.billing.meters.event_summaries.list(meter.id, asked).data
+            return sum(each.aggregated_value for each in found) == value
+
+        self.until(says_so, f"the meter {meter.id} does not say {value}")
+
+    def feature(self, product: str | None = None, **given: Any) -> stripe.entitlements.Feature:
+        """A feature, given by `product` if one is named; Stripe keeps features, so in the end it is archived."""
+        key = self.unique("feature")
+        made = self.v1.entitlements.features.create({"lookup_key": key, "name": "Contract test", **given})
+        self._removals.append(lambda: self.v1.entitlements.features.update(made.id, {"active": False}))
+        if product:
+            self.v1.products.features.create(product, {"entitlement_feature": made.id})
+        return made
+
+    def coupon(self, **given: Any) -> stripe.Coupon:
+        """A coupon, by default of 25 percent for good."""
+        terms: Any = {"percent_off": 25, "duration": "forever"} if "duration" not in given else {}
+        made = self.v1.coupons.create({"name": "Contract test", **terms, **given})
+        self._removals.append(lambda: self.v1.coupons.delete(made.id))
+        return made
 
     def clock(self, at: int = NOW) -> stripe.test_helpers.TestClock:
         """A test clock, which takes its customers and their subscriptions along when it is removed."""
