@@ -1,23 +1,27 @@
 """Reads of the entitlements floor."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from apps.core.periods import ALWAYS
 from apps.entitlements.counting import counted_totals
 from apps.entitlements.entities import TOTALLED_ENTITIES
 from apps.entitlements.errors import UnknownEntity
 from apps.entitlements.registry import counted_entities
 from apps.entitlements.types import EntityTotal, LimitWithTotal, Source
+from apps.plans import gathering
 from apps.plans import selectors as plans
 from apps.plans.metadata import entity_name
 from apps.plans.models import Feature
 from apps.plans.resolution import Entitlement
-from apps.plans.terms import Kind
+from apps.plans.terms import Aggregate, Kind
 from apps.plans.types import Holding
 from apps.tenants.models import Tenant
 from apps.usage import selectors as usage
 from apps.usage.models import ReportedTotal
+from apps.usage.types import Slot
 
 Totals = tuple[EntityTotal, ...]
 
@@ -25,31 +29,50 @@ Totals = tuple[EntityTotal, ...]
 def registry_totals(*, tenant: Tenant, now: datetime) -> Totals:
     """How many of each entity a tenant has.
 
-    The Things Stack's entities first, then every further one that is counted or was
-    reported. An entity that is registered is counted, whatever was reported of it
-    before; a tenant that is not ready has reported totals only.
+    The Things Stack's entities first, then every further one that is counted, booked or was
+    reported. An entity that is registered is counted, and one that the facade has booked is
+    what was booked, whatever was reported of it; a tenant that is not ready has no counted ones.
     """
     return registry_totals_of(tenants=[tenant], now=now)[tenant.pk]
 
 
 def registry_totals_of(*, tenants: Sequence[Tenant], now: datetime) -> Mapping[UUID, Totals]:
-    """As `registry_totals`, of several tenants, by their UUID; the reported ones come in one query."""
-    reported = usage.reported_totals([tenant.pk for tenant in tenants])
-    return {tenant.pk: _totals(counted_totals(tenant), reported[tenant.pk], now) for tenant in tenants}
+    """As `registry_totals`, of several tenants, by their UUID; what is not counted comes in the same few queries."""
+    keys = [tenant.pk for tenant in tenants]
+    reported, booked = usage.reported_totals(keys), _booked_totals(keys, now)
+    return {
+        tenant.pk: _totals(_Known(counted_totals(tenant), booked[tenant.pk], reported[tenant.pk]), now)
+        for tenant in tenants
+    }
 
 
-def _totals(counted: Mapping[str, int], reported: Mapping[str, ReportedTotal], now: datetime) -> Totals:
-    further = sorted((counted_entities().keys() | reported.keys()) - set(TOTALLED_ENTITIES))
-    return tuple(_total(entity, counted, reported, now) for entity in (*TOTALLED_ENTITIES, *further))
+def _booked_totals(keys: Sequence[UUID], now: datetime) -> Mapping[UUID, Mapping[str, int]]:
+    features = [each.key for each in gathering.features().values() if each.kind == Kind.COUNT]
+    slots = [Slot(each, Aggregate.PERPETUAL, ALWAYS) for each in features if each not in counted_entities()]
+    return usage.used_of(tenant_keys=keys, slots=slots, now=now)
 
 
-def _total(
-    entity: str, counted: Mapping[str, int], reported: Mapping[str, ReportedTotal], now: datetime
-) -> EntityTotal:
+@dataclass(frozen=True)
+class _Known:
+    """What is known of one tenant, by whom."""
+
+    counted: Mapping[str, int]
+    booked: Mapping[str, int]
+    reported: Mapping[str, ReportedTotal]
+
+
+def _totals(known: _Known, now: datetime) -> Totals:
+    further = sorted((counted_entities().keys() | known.booked.keys() | known.reported.keys()) - set(TOTALLED_ENTITIES))
+    return tuple(_total(entity, known, now) for entity in (*TOTALLED_ENTITIES, *further))
+
+
+def _total(entity: str, known: _Known, now: datetime) -> EntityTotal:
     name = entity_name(entity)
-    if entity in counted:
-        return EntityTotal(entity, name, counted[entity], Source.COUNTED, as_of=now)
-    told = reported.get(entity)
+    if entity in known.counted:
+        return EntityTotal(entity, name, known.counted[entity], Source.COUNTED, as_of=now)
+    if entity in known.booked:
+        return EntityTotal(entity, name, known.booked[entity], Source.BOOKED, as_of=now)
+    told = known.reported.get(entity)
     if told is None or entity in counted_entities():
         return EntityTotal(entity, name)
     return EntityTotal(entity, name, told.total, Source.REPORTED, as_of=told.reported_at, told_by=told.reported_by)

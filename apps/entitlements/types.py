@@ -6,7 +6,10 @@ from enum import StrEnum
 
 
 class Source(StrEnum):
+    """Who knows how many there are: the database, the books of the facade, or the vendor's app."""
+
     COUNTED = "counted"
+    BOOKED = "booked"
     REPORTED = "reported"
 
 

@@ -84,6 +84,8 @@ def _make_domain(tenant: Tenant) -> None:
 
 
 def _make_administrator(tenant: Tenant) -> None:
+    # Before the limit on users is held: whoever renews entitlements takes the two in this order.
+    Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
     with context.enter_unfinished(tenant):
         accounts.create_administrator(new=tenants.first_administrator(tenant))
     tenants.forget_password(tenant=tenant)

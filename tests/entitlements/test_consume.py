@@ -10,6 +10,8 @@ from apps.core.errors import IdempotencyKeyReused
 from apps.entitlements.decisions import Reason
 from apps.entitlements.errors import CountedFromModel, InvalidRequest, WrongKind
 from apps.entitlements.facade import check, consume, release, usage_set
+from apps.entitlements.selectors import registry_totals
+from apps.entitlements.types import Source
 from apps.plans.overriding import set_override
 from apps.plans.resolution import Grant
 from apps.plans.terms import Kind
@@ -151,6 +153,11 @@ class TestCounts:
         assert not consume(tenant=boards, feature="boards", actor=SOMEBODY, now=NOW + timedelta(days=400)).has_access
         assert release(tenant=boards, feature="boards", amount=2, actor=SOMEBODY, now=NOW).used == 1
         assert consume(tenant=boards, feature="boards", amount=2, actor=SOMEBODY, now=NOW).used == 3
+
+    def test_are_among_the_totals(self, boards: Tenant) -> None:
+        consume(tenant=boards, feature="boards", amount=2, actor=SOMEBODY, now=NOW)
+        totals = {each.entity: each for each in registry_totals(tenant=boards, now=NOW)}
+        assert (totals["boards"].total, totals["boards"].source) == (2, Source.BOOKED)
 
     def test_more_than_there_are_cannot_be_given_back(self, boards: Tenant) -> None:
         consume(tenant=boards, feature="boards", actor=SOMEBODY, now=NOW)
