@@ -20,6 +20,18 @@ from django.db import connection
 from apps.billing.errors import BadEvent, StripeMissing, StripeRefused, StripeUnavailable
 from apps.billing.heads import EventHead, event_head
 from apps.billing.http import PacedClient
+from apps.billing.offered import (
+    Meter,
+    OfferedPrice,
+    Product,
+    idempotency_key,
+    meter_params,
+    price_params,
+    product_params,
+    read_meter,
+    read_price,
+    read_product,
+)
 from apps.billing.pacing import Pace, Rates
 from apps.billing.secrets import PASSWORD_KEY, scrubbed, take_password
 from apps.billing.types import Secret
@@ -223,6 +235,56 @@ def products() -> list[Raw]:
 def product_ids() -> list[str]:
     """Every product of the account, archived ones included."""
     return [product["id"] for product in products()]
+
+
+def offered_products() -> list[Product]:
+    """Every product of the account, archived ones included."""
+    return [read_product(product) for product in products()]
+
+
+def offered_prices() -> list[OfferedPrice]:
+    """Every recurring price that the account lists, archived ones included, with its tiers."""
+    with _calling():
+        found = {price.id: _plain(price) for price in _listed_prices(["data.tiers"])}.values()
+    return [read_price(price) for price in found if price.get("recurring")]
+
+
+def meters() -> list[Meter]:
+    """Every meter of the account; of several for one event name the active one comes first."""
+    with _calling():
+        page = client().v1.billing.meters.list({"limit": PAGE})
+        found = [read_meter(_plain(each)) for each in page.auto_paging_iter()]
+    return sorted(found, key=lambda meter: not meter.active)
+
+
+def create_product(product: Product) -> Product:
+    """Make a product under the id that it names."""
+    wanted: Any = product_params(product)
+    with _calling():
+        made = client().v1.products.create(wanted, {"idempotency_key": idempotency_key("product", wanted)})
+        return read_product(_plain(made))
+
+
+def create_price(price: OfferedPrice) -> OfferedPrice:
+    """Make a price under the lookup key that it names."""
+    wanted: Any = {**price_params(price), "expand": ["tiers"]}
+    with _calling():
+        made = client().v1.prices.create(wanted, {"idempotency_key": idempotency_key("price", wanted)})
+        return read_price(_plain(made))
+
+
+def create_meter(meter: Meter) -> Meter:
+    """Make a meter for the event name that it names."""
+    wanted: Any = meter_params(meter)
+    with _calling():
+        made = client().v1.billing.meters.create(wanted, {"idempotency_key": idempotency_key("meter", wanted)})
+        return read_meter(_plain(made))
+
+
+def reactivate_meter(meter_id: str) -> Meter:
+    """Have a meter take events again."""
+    with _calling(f"meter:{meter_id}"):
+        return read_meter(_plain(client().v1.billing.meters.reactivate(meter_id)))
 
 
 def customer_ids() -> list[str]:

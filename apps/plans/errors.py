@@ -1,6 +1,9 @@
 """What can be wrong with a plan, a grant or an override."""
 
+from collections.abc import Sequence
+
 from apps.core.errors import TenantryError
+from apps.plans.pricing.refs import PlanRef
 
 
 class UnknownFeature(TenantryError):
@@ -33,3 +36,15 @@ class UnusableOverride(TenantryError):
 
 class NoOverride(TenantryError):
     """Nothing is overridden."""
+
+
+class PlanExists(TenantryError):
+    """A plan version is published already, with another content."""
+
+    def __init__(self, refs: Sequence[PlanRef]) -> None:
+        self.refs = tuple(refs)
+        # Tier's words.
+        super().__init__(
+            "illegal attempt to push features to existing plan(s); aborting. "
+            f"A published plan never changes: give {', '.join(map(str, refs))} a new version."
+        )

@@ -22,6 +22,7 @@ from apps.plans.terms import (
     Cycle,
     Enforcement,
     Kind,
+    Mode,
     OnDowngrade,
     OnError,
     ResetPeriod,
@@ -52,6 +53,11 @@ class Feature(models.Model):
     )
     unit = models.CharField(max_length=60, blank=True, help_text="One of it in words, such as call.")
     units = models.CharField(max_length=60, blank=True, help_text="Several of it in words, such as calls.")
+    tier_name = models.CharField(
+        max_length=120,
+        blank=True,
+        help_text="As a pricing.json calls it, without `feature:`. Empty: its key, with colons for the dashes.",
+    )
     unlimited_when_absent = models.BooleanField(
         default=False,
         help_text="A plan that says nothing about it does not limit it, as The Things Stack has it for entities.",
@@ -98,6 +104,14 @@ class PlanVersion(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
+    word = models.CharField(
+        max_length=60, blank=True, help_text="The version as a pricing.json writes it. Empty: the number."
+    )
+    title = models.TextField(blank=True, help_text="As a pricing.json has it.")
+    trial_days = models.PositiveIntegerField(default=0, help_text="How long new customers do not pay.")
+    content = models.CharField(
+        max_length=64, blank=True, help_text="A digest of what a pricing.json said of it. Empty: none did."
+    )
     add_on = models.BooleanField(
         default=False, help_text="Its allowances are added on top of the tenant's plan, times the quantity."
     )
@@ -107,6 +121,7 @@ class PlanVersion(models.Model):
         ordering: ClassVar[list[str]] = ["plan", "-number"]
         constraints: ClassVar[list[Any]] = [
             models.UniqueConstraint(fields=["plan", "number"], name="plans_version_number_once"),
+            models.UniqueConstraint(fields=["plan", "word"], condition=~Q(word=""), name="plans_version_word_once"),
         ]
 
     def __str__(self) -> str:
@@ -115,7 +130,61 @@ class PlanVersion(models.Model):
     @property
     def ref(self) -> str:
         """The version's name everywhere: `plan:pro@3`."""
-        return f"plan:{self.plan.key}@{self.number}"
+        return f"plan:{self.plan.key}@{self.word or self.number}"
+
+
+class PlanPrice(models.Model):
+    """One way to pay for a plan version; the first is the one that Tier knows."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(PlanVersion, on_delete=models.CASCADE, related_name="prices")
+    position = models.PositiveSmallIntegerField()
+    currency = models.CharField(max_length=20)
+    interval = models.CharField(max_length=10)
+    interval_count = models.PositiveIntegerField(default=1)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["version", "position"]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["version", "position"], name="plans_price_position_once"),
+            models.UniqueConstraint(
+                fields=["version", "currency", "interval", "interval_count"], name="plans_price_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(interval__in=BILLED_BY, interval_count__gte=1), name="plans_price_known_period"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} every {self.interval_count} {self.interval}"
+
+
+class Charge(models.Model):
+    """What one feature costs in one price of a plan version, in minor units, and the price that bills it in Stripe."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    price = models.ForeignKey(PlanPrice, on_delete=models.CASCADE, related_name="charges")
+    feature = models.ForeignKey(Feature, on_delete=models.PROTECT)
+    title = models.TextField(blank=True)
+    base = models.DecimalField(max_digits=28, decimal_places=12, default=0)
+    tiers = models.JSONField(default=list, blank=True, help_text="`upto`, `price` as text, `base`; empty: not by use.")
+    mode = models.CharField(max_length=10, choices=Mode)
+    aggregate = models.CharField(max_length=20, choices=Aggregate)
+    divide_by = models.BigIntegerField(default=0)
+    divide_up = models.BooleanField(default=False)
+    stripe_price_id = models.CharField(max_length=255, blank=True, db_index=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["price", "feature"]
+        constraints: ClassVar[list[Any]] = [
+            models.UniqueConstraint(fields=["price", "feature"], name="plans_charge_once"),
+            models.CheckConstraint(
+                condition=Q(base__gte=0, divide_by__gte=0, mode__in=Mode.values), name="plans_charge_usable"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.feature_id}: {self.base}"
 
 
 class Allowance(models.Model):

@@ -34,6 +34,13 @@ class Aggregate(TextChoices):
     PERPETUAL = "perpetual", "Sum since ever"
 
 
+class Mode(TextChoices):
+    """How tiers add up."""
+
+    GRADUATED = "graduated", "Each tier prices the units within it"
+    VOLUME = "volume", "The tier that the total reaches prices all of them"
+
+
 class ResetPeriod(TextChoices):
     """When what was used is forgotten, or credits are granted anew."""
 

@@ -50,3 +50,11 @@ def _as_tier_prints(problems: Sequence[Problem]) -> str:
     if len(problems) == 1:
         return problems[0].text
     return "multiple errors:" + "".join(f"\n\t{problem.text}" for problem in problems)
+
+
+class UnconvertiblePricing(TenantryError):
+    """The catalogue cannot express the pricing.json."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))

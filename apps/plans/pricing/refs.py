@@ -136,6 +136,11 @@ def stripe_id(ref: PlanRef | FeaturePlan) -> str:
     return "tier__" + "".join(each if each.isalnum() or each == "_" else "-" for each in str(ref))
 
 
+def meter_event_name(key: str) -> str:
+    """The events of the Stripe meter that counts the feature of this key in the catalogue, in all plans."""
+    return f"tenantry_{key}"
+
+
 def _without_prefix(text: str, prefix: str, message: str) -> str:
     if not text.startswith(prefix):
         raise MalformedRef(message, text)

@@ -1,0 +1,1 @@
+"""Plans between a pricing.json and the Stripe account: pushed, pulled and listed."""
