@@ -1,8 +1,11 @@
 """Reads about what was pushed: the catalogue as a pricing.json knows it."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+
+from django.db.models import QuerySet
 
 from apps.core.periods import Unit
 from apps.plans.gathering import grant_of
@@ -15,13 +18,26 @@ from apps.plans.terms import Kind
 
 
 def catalogue_document(credit_types: Mapping[str, CreditType] | None = None) -> Document:
-    """The whole catalogue as a pricing.json; plans that are prices of The Things Stack are in it as free ones."""
+    """The catalogue as a pricing.json. What is a price of The Things Stack's kind is none of it, see `things_stack`."""
     return to_document(catalogued(), credit_types)
 
 
 def catalogued() -> Catalogue:
-    """Every feature and every published plan version."""
-    versions = PlanVersion.objects.select_related("plan").prefetch_related("prices__charges", "allowances")
+    """Every feature, and every published version of a plan that is no price of The Things Stack's kind."""
+    return _catalogue(PlanVersion.objects.filter(plan__price_id=None))
+
+
+def things_stack() -> dict[str, tuple[PlanRef, Catalogue]]:
+    """By price: the newest version of each plan that is a price of The Things Stack's kind, and all features."""
+    versions = PlanVersion.objects.exclude(plan__price_id=None)
+    newest = versions.order_by("plan_id", "-number").distinct("plan_id").select_related("plan")
+    prices = {ref_of(each): each.plan.price_id for each in newest}
+    known = _catalogue(versions)
+    return {price: (ref, replace(known, plans={ref: known.plans[ref]})) for ref, price in prices.items() if price}
+
+
+def _catalogue(which: QuerySet[PlanVersion]) -> Catalogue:
+    versions = which.select_related("plan").prefetch_related("prices__charges", "allowances")
     return Catalogue(
         features={each.key: _feature(each) for each in Feature.objects.all()},
         plans={ref_of(each): _plan(each) for each in versions},

@@ -37,18 +37,6 @@ def already_otherwise(document: Document) -> list[PlanRef]:
 
 
 @transaction.atomic
-def rehearse(*, document: Document, actor: Actor, now: datetime) -> None:
-    """Refuse what `publish` would refuse, and change nothing.
-
-    Raises:
-        PlanExists, and what `publish` raises.
-    """
-    point = transaction.savepoint()
-    publish(document=document, price_ids=lambda *_: "", actor=actor, now=now)
-    transaction.savepoint_rollback(point)
-
-
-@transaction.atomic
 def publish(*, document: Document, price_ids: PriceIds, actor: Actor, now: datetime) -> tuple[PlanRef, ...]:
     """Let the catalogue have the features and plans of a document; returns the versions that are new.
 

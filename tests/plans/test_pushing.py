@@ -71,15 +71,6 @@ def test_another_content_under_a_pushed_version_is_refused() -> None:
     assert Charge.objects.get().base == 100
 
 
-def test_a_rehearsal_refuses_the_same_and_changes_nothing() -> None:
-    pushing.rehearse(document=read(_one()), **BY)
-    assert not PlanVersion.objects.exists()
-    assert not Feature.objects.exists()
-    _publish(_one())
-    with pytest.raises(PlanExists):
-        pushing.rehearse(document=read(_one('"feature:y": {}')), **BY)
-
-
 def test_the_prices_in_stripe_are_noted() -> None:
     _publish(_one())
     found = published.versions_of_prices(["price_plan:a@1_x_0", "price_other", ""])
