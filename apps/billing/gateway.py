@@ -7,7 +7,7 @@ called inside a transaction.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -39,6 +39,8 @@ from apps.billing.types import Secret
 log = structlog.get_logger(__name__)
 
 PAGE = 100
+# The last version that tells how a price from before meters aggregates.
+BEFORE_METERS = "2025-02-24.acacia"
 # Kept with a mirrored customer; the name is ours, so that no field of Stripe's is hidden.
 FROZEN_TIME = "tenantry_frozen_time"
 Raw = dict[str, Any]
@@ -246,7 +248,26 @@ def offered_prices() -> list[OfferedPrice]:
     """Every recurring price that the account lists, archived ones included, with its tiers."""
     with _calling():
         found = {price.id: _plain(price) for price in _listed_prices(["data.tiers"])}.values()
-    return [read_price(price) for price in found if price.get("recurring")]
+        offered = [read_price(price) for price in found if price.get("recurring")]
+        former = _former_aggregates() if any(each.is_legacy for each in offered) else {}
+    return [replace(each, aggregate_usage=former.get(each.id, "")) if each.is_legacy else each for each in offered]
+
+
+def _former_aggregates() -> dict[str, str]:
+    """What the usage records of metered prices add up to, which Stripe tells in its former versions only.
+
+    Where those are not spoken any more, nothing is known.
+    """
+    found = {}
+    for active in (True, False):
+        wanted: Any = {"active": active, "recurring": {"usage_type": "metered"}, "limit": PAGE}
+        try:
+            page = client().v1.prices.list(wanted, {"stripe_version": BEFORE_METERS})
+        except stripe.InvalidRequestError:
+            return {}
+        for price in page.auto_paging_iter():
+            found[price.id] = (_plain(price).get("recurring") or {}).get("aggregate_usage") or ""
+    return found
 
 
 def meters() -> list[Meter]:

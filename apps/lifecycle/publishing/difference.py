@@ -5,6 +5,7 @@ One that Tier laid out carries none: it is the same when each of its features is
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from apps.billing.offered import Meter, OfferedPrice, Product
 from apps.lifecycle.publishing.layout import CONTENT
@@ -12,7 +13,7 @@ from apps.lifecycle.publishing.reading import document_of, feature_of, named
 from apps.lifecycle.publishing.types import PLAN_EXISTS, Account, Conflict, Difference, Layout, Place, WantedPrice
 from apps.plans.pricing.catalogued import effective
 from apps.plans.pricing.refs import FeaturePlan, PlanRef, stripe_id
-from apps.plans.pricing.types import Document
+from apps.plans.pricing.types import Document, Feature
 
 
 def difference(document: Document, layout: Layout, account: Account) -> Difference:
@@ -75,10 +76,17 @@ def _is_same(
         return False
     formulas = {meter.id: meter.formula for meter in account.meters}
     for each, price in there.items():
-        if feature_of(price, str(each), formulas.get(price.meter, "")) != wanted[each.feature]:
+        present = feature_of(price, str(each), formulas.get(price.meter, ""))
+        if _comparable(present, wanted[each.feature], price) != wanted[each.feature]:
             return False
     found = document_of(there.values(), account.meters).plans.get(ref)
     return found is None or (found.title, found.currency, found.interval) == (plan.title, plan.currency, plan.interval)
+
+
+def _comparable(present: Feature, wanted: Feature, price: OfferedPrice) -> Feature:
+    """What is present; where Stripe does not tell any more what usage adds up to, that is no difference."""
+    untold = price.is_legacy and not price.aggregate_usage and wanted.metered and present.metered
+    return replace(present, aggregate=wanted.aggregate) if untold else present
 
 
 def _lacking_meters(layout: Layout, account: Account, used: set[str]) -> Iterator[Meter]:

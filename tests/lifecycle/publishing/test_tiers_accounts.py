@@ -1,11 +1,15 @@
 """Accounts that Tier laid out, one product per feature, before there were meters."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
+import stripe
+from django.conf import settings as configured
 from hypothesis import given, settings
 
 from apps.billing import gateway
@@ -117,6 +121,33 @@ class TestOnTheStandIn:
         assert made.legacy == tuple(sorted(metered))
         assert {(each.ok, each.reason) for each in results} == {(True, "feature already exists")}
         assert all(each.ok for each in services.push(pulled, actor=SOMEBODY, now=NOW))
+        assert services.account() == before
+
+    def test_what_usage_records_add_up_to_is_asked_in_a_former_version(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        wanted = {
+            each.price.lookup_key: USAGE_RECORDS[Aggregate(each.price.metadata[AGGREGATE])]
+            for each in layout_of(self.document).prices
+            if each.price.tariff.metered
+        }
+        send = stripe.RequestsClient.request
+
+        def formerly(self: Any, method: str, url: str, headers: Any, post_data: Any = None) -> Any:
+            if headers["Stripe-Version"] != gateway.BEFORE_METERS:
+                return send(self, method, url, headers, post_data)
+            told = send(self, method, url, {**headers, "Stripe-Version": str(now_spoken)}, post_data)
+            body = json.loads(told[0])
+            for price in body["data"]:
+                price["recurring"]["aggregate_usage"] = wanted[price["lookup_key"]]
+            return json.dumps(body).encode(), *told[1:]
+
+        now_spoken = configured.STRIPE_API_VERSION
+        monkeypatch.setattr(stripe.RequestsClient, "request", formerly)
+        assert write(services.pull()) == write(_as_read(self.document))
+
+    def test_pushing_the_original_file_is_no_difference_though_stripe_tells_less(self) -> None:
+        before = services.account()
+        results = services.push(self.document, actor=SOMEBODY, now=NOW)
+        assert {(each.ok, each.reason) for each in results} == {(True, "feature already exists")}
         assert services.account() == before
 
     def test_a_plan_of_tiers_never_changes_either(self) -> None:
