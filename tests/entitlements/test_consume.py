@@ -38,7 +38,7 @@ class TestConsuming:
 
         assert (first.has_access, first.used, first.remaining) == (True, 7, 3)
         assert (second.has_access, second.reason, second.used) == (False, Reason.LIMIT_EXCEEDED, 7)
-        assert second.message == "The limit of 10 api calls is reached. 7 are in use."
+        assert second.message == "The limit for api calls is reached: 7 of 10 in use."
         assert (third.has_access, third.used, third.remaining) == (True, 10, 0)
         assert UsageEvent.objects.count() == 2
 

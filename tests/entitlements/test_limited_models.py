@@ -28,7 +28,7 @@ class TestSaving:
 
     def test_the_refusal_carries_the_decision(self, inside: Tenant) -> None:
         fill(3)
-        with pytest.raises(LimitReached, match="The limit of 3 projects is reached") as refused:
+        with pytest.raises(LimitReached, match="The limit for projects is reached") as refused:
             Project.objects.create(name="One more")
         decision = refused.value.decision
         assert (decision.has_access, decision.reason, decision.feature) == (False, Reason.LIMIT_EXCEEDED, "projects")
@@ -126,7 +126,7 @@ class TestLimits:
 
     def test_none_at_all(self, inside: Tenant) -> None:
         allow(inside, 0)
-        with pytest.raises(LimitReached, match="Projects are not part of the plan"):
+        with pytest.raises(LimitReached, match="The plan includes no projects"):
             project().save()
 
     def test_the_greatest_there_can_be(self, inside: Tenant) -> None:
@@ -161,7 +161,7 @@ class TestForms:
         form = modelform_factory(Project, fields=["name"])({"name": "One more"})
         assert not form.is_valid()
         (told,) = form.non_field_errors()
-        assert "The limit of 3 projects is reached" in told and "/settings/" in told
+        assert "The limit for projects is reached" in told and "/settings/" in told
 
     def test_a_form_that_changes_one_is_valid(self, inside: Tenant) -> None:
         fill(3)
@@ -182,7 +182,7 @@ class TestUsers:
     def test_so_many_active_ones(self, inside: Tenant) -> None:
         allow(inside, 2, "users")
         User.objects.create(username="max")
-        with pytest.raises(LimitReached, match="The limit of 2 users is reached"):
+        with pytest.raises(LimitReached, match="The limit for users is reached"):
             User.objects.create(username="eve")
         assert User.objects.count() == 2
 

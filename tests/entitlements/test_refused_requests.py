@@ -28,13 +28,13 @@ class TestPages:
         answer = client.post("/vendor/projects", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         page = answer.content.decode()
         assert answer.status_code == 403
-        assert "The limit of 3 projects is reached" in page and "3 of 3 in use" in page
+        assert "The limit for projects is reached" in page and "3 of 3 in use" in page
         assert 'href="https://vendor.example/upgrade"' in page
         assert count(acme) == 3
 
     def test_what_no_plan_grants(self, client: Client, acme: Tenant) -> None:
         allow(acme, 0)
-        assert "Projects are not part of the plan" in client.post("/vendor/projects").content.decode()
+        assert "The plan includes no projects" in client.post("/vendor/projects").content.decode()
         page = client.get("/vendor/sso").content.decode()
         assert "Single sign-on is not part of the plan." in page and "in use" not in page
 

@@ -50,7 +50,7 @@ class TestSpending:
         spend(tenant=rich, credit_type="report", times=2, actor=SOMEBODY, now=NOW)
         decision = spend(tenant=rich, credit_type="report", actor=SOMEBODY, now=NOW)
         assert (decision.has_access, decision.reason, decision.remaining) == (False, Reason.INSUFFICIENT_CREDITS, 2)
-        assert decision.message == "4 credits are needed, but 2 are left."
+        assert decision.message == "Not enough credits: 4 needed, 2 left."
 
     def test_comes_back_with_the_next_period_and_keeps_a_little(self, rich: Tenant) -> None:
         spend(tenant=rich, credit_type="report", actor=SOMEBODY, now=NOW)
