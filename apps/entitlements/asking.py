@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import Error as DatabaseError
 
 from apps.entitlements import failing, measuring
 from apps.entitlements.decisions import GRANTING, Decision, Reason
@@ -32,7 +31,7 @@ def check(*, tenant: Tenant | None, feature: str, requested: Any = 1, now: datet
     """
     try:
         return _check(tenant, feature, requested, now)
-    except DatabaseError as error:
+    except failing.UNANSWERED as error:
         return failing.answer(tenant=tenant, feature=feature, requested=requested, error=error)
 
 

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import Error as DatabaseError
-
 from apps.core.actors import Actor
 from apps.entitlements import failing
 from apps.entitlements.asking import described, held_since, quantity, refused, why_not
@@ -141,7 +139,7 @@ def _booked(
         refuse_what_is_not_booked(held)
         # Also where nothing is granted any more: what was booked under this key before is answered as it was.
         return decision_of(held, reason, book(held, reason is not None), requested=requested)
-    except DatabaseError as error:
+    except failing.UNANSWERED as error:
         return failing.answer(tenant=tenant, feature=feature, requested=requested, error=error)
 
 

@@ -78,7 +78,7 @@ kept = Snapshots()
 def snapshot_of(tenant: Tenant, *, now: datetime) -> Snapshot:
     """What a tenant may at a moment."""
     known = kept.get(tenant.pk)
-    if known is not None and known.version == tenant.entitlements_version and known.since <= now < known.until:
+    if known is not None and known.version >= tenant.entitlements_version and known.since <= now < known.until:
         return known
     return renewed(tenant, now=now)
 
@@ -94,8 +94,9 @@ def renewed(tenant: Tenant, *, now: datetime) -> Snapshot:
 
 def compiled(tenant: Tenant, *, now: datetime) -> Snapshot:
     """Work out what a tenant may, from all that has a say."""
-    # Read before the sources: whatever changes meanwhile brings a version that is newer than this.
-    version = tenant.entitlements_version
+    # Not that of the caller's object, which may have seen what was rolled back since. Read before the sources:
+    # whatever changes meanwhile brings a version that is newer than this.
+    version = Tenant.objects.values_list("entitlements_version", flat=True).get(pk=tenant.pk)
     ends = _ends_of_overrides(tenant)
     holding = plans.holdings([tenant], now=now)[tenant.pk]
     return Snapshot(

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import Error as DatabaseError
 from django.db import transaction
 
 from apps.core.actors import Actor
@@ -61,7 +60,7 @@ def spend(
     order = _Order(tenant, kind, quantity(credit_type, times, least=1), actor, object_ref, idempotency_key, now)
     try:
         return _carried_out(order)
-    except DatabaseError as error:
+    except failing.UNANSWERED as error:
         return failing.answer(tenant=tenant, feature=kind.feature, requested=order.cost, error=error)
 
 

@@ -1,12 +1,15 @@
 """Booking what is used, through the facade."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
+import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.errors import IdempotencyKeyReused
+from apps.entitlements import snapshot
 from apps.entitlements.decisions import Reason
 from apps.entitlements.errors import CountedFromModel, InvalidRequest, WrongKind
 from apps.entitlements.facade import check, consume, release, usage_set
@@ -19,7 +22,8 @@ from apps.tenants.models import State, Tenant
 from apps.usage.errors import NotReleasable
 from apps.usage.models import UsageEvent
 from tests.entitlements.granting import define, fresh, give_everybody
-from tests.factories import NOW, SOMEBODY
+from tests.factories import NOW, SOMEBODY, make_tenant
+from tests.support import databases
 
 
 @pytest.fixture
@@ -46,8 +50,6 @@ class TestConsuming:
         consume(tenant=calls, feature="api-calls", actor=SOMEBODY, now=NOW)
         with transaction.atomic():
             check(tenant=calls, feature="api-calls", now=NOW)
-        from apps.entitlements import snapshot
-
         snapshot.kept.keep(calls.pk, snapshot.compiled(calls, now=NOW))
         with CaptureQueriesContext(connection) as queries:
             consume(tenant=calls, feature="api-calls", actor=SOMEBODY, now=NOW)
@@ -179,3 +181,29 @@ class TestGauges:
         less = usage_set(tenant=tenant, feature="storage", value=20, actor=SOMEBODY, now=NOW + timedelta(hours=2))
         assert (over.has_access, over.used) == (False, 80)
         assert (less.has_access, less.used) == (True, 80)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestFailing:
+    @pytest.fixture
+    def stuck(self) -> Iterator[Tenant]:
+        """A tenant whose counter somebody else holds, and whose plan lets pass what cannot be asked."""
+        tenant = make_tenant(ready=False)
+        define("api-calls")
+        give_everybody(api_calls="10/month;open")
+        tenant = fresh(tenant)
+        consume(tenant=tenant, feature="api-calls", actor=SOMEBODY, now=NOW)
+        with psycopg.connect(databases.url()) as other, connection.cursor() as cursor:
+            other.execute("SELECT FROM usage_counter FOR UPDATE")
+            cursor.execute("SET lock_timeout = '50ms'")
+            yield tenant
+        connection.close()
+
+    def test_outside_of_a_transaction_the_plan_decides(self, stuck: Tenant) -> None:
+        decision = consume(tenant=stuck, feature="api-calls", actor=SOMEBODY, now=NOW)
+        assert (decision.has_access, decision.is_fallback) == (True, True)
+
+    def test_within_one_the_error_goes_on_its_way(self, stuck: Tenant) -> None:
+        # PostgreSQL would otherwise make the caller's COMMIT a ROLLBACK, and nobody would know.
+        with transaction.atomic(), pytest.raises(OperationalError):
+            consume(tenant=stuck, feature="api-calls", actor=SOMEBODY, now=NOW)

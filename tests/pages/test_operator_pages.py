@@ -41,6 +41,8 @@ LISTS = [
     "audit_entry",
     "plans_managedprice",
     "plans_planversion",
+    "plans_feature",
+    "credits_credittype",
     "accounts_user",
 ]
 

@@ -118,7 +118,7 @@ def test_without_credits_the_form_says_so_in_its_place(acme: Tenant, client: Cli
     assert answer.status_code == 403
     assert 'value="One too many"' in answer.content.decode()
     said = read(answer)
-    assert "needed, but 0 are left. They are granted anew in" in said
+    assert "needed, 0 left. They are granted anew in" in said
     assert "See your plan, and how to get more" in said
     assert "Costs 1 credit; none are left." in said
     assert counted(acme) == before == (1, 10)
