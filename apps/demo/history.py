@@ -17,7 +17,7 @@ from apps.accounts.models import User
 from apps.core.actors import Actor
 from apps.credits.types import ORDINARY_PRIORITY
 from apps.demo.stories import ENDPOINTS, STORIES, TASKS, Gift, Story, Work
-from apps.entitlements import facade, metering, wallets
+from apps.entitlements import facade, metering, settling, wallets
 from apps.entitlements.ingesting import Report
 from apps.lifecycle.provisioning import add_administrator
 from apps.showcase import services as showcase
@@ -82,7 +82,7 @@ def _tell(telling: Telling, now: datetime) -> None:
         # A wallet's book is written forwards.
         for at, deed in sorted(_deeds(telling), key=lambda each: each[0]):
             deed(at)
-    wallets.settle(tenants=[telling.tenant], now=now)
+    settling.settle(tenants=[telling.tenant], now=now)
 
 
 def _add_colleague(telling: Telling, now: datetime) -> None:

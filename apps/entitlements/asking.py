@@ -147,7 +147,8 @@ def _numbered(tenant: Tenant, held: Held, requested: int, now: datetime) -> Deci
 def judged(held: Held, measured: measuring.Measured, requested: int) -> Decision:
     """Whether so much more is within the limit, from what is in use."""
     entitlement = held.entitlement
-    limit, soft, after = entitlement.most, entitlement.soft, (measured.used or 0) + requested
+    limit, soft = entitlement.most, entitlement.soft
+    after = ((measured.used if measured.level is None else measured.level) or 0) + requested
     numbers = {"requested": requested, "limit": limit, "soft": soft, "resets_at": measured.period.ends}
     if limit is None:
         return described(held, Reason.UNLIMITED, used=measured.used, **numbers)

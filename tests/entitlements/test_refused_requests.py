@@ -1,10 +1,13 @@
 """What a person and a program read who are stopped at a limit."""
 
+import json
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from apps.entitlements.decisions import Decision, Reason
+from apps.entitlements.middleware import refusal
 from apps.tenants.models import Tenant
 from tests.entitlements.limits import acme, allow, committed, count, insert
 
@@ -57,6 +60,11 @@ class TestPages:
             "limit": 3,
             "remaining": 0,
         }
+
+    def test_a_set_that_was_asked_for_is_told_as_a_list(self, rf: RequestFactory) -> None:
+        decision = Decision(False, Reason.VALUE_MISMATCH, "regions", requested={"us", "eu"})
+        answer = refusal(rf.get("/", headers={"Accept": "application/json"}), decision)
+        assert json.loads(answer.content)["decision"]["requested"] == ["eu", "us"]
 
 
 class TestApi:

@@ -1,6 +1,7 @@
 """How the operator's pages write statuses and money."""
 
 import json
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,6 +18,9 @@ from apps.plans.resolution import Entitlement
 from apps.plans.terms import Aggregate, amount_in_words
 
 register = template.Library()
+
+# As `Actor.member` writes it.
+MEMBER = re.compile(r"^member ([0-9a-f]{8})[0-9a-f-]{28} of .+$")
 register.filter("state_badge", badges.state)
 register.filter("provisioning_badge", badges.provisioning)
 register.filter("outcome_badge", badges.outcome)
@@ -89,3 +93,9 @@ def _in_major_units(amount: Decimal, currency: str) -> str:
     # Fractions of a minor unit are shown in full: rounded, 0.5 cents would be nothing or twice as much.
     plain = f"{exact.normalize():f}"
     return f"{exact:,.{max(decimals, len(plain.partition('.')[2]))}f}"
+
+
+@register.filter
+def short_actor(label: str) -> str:
+    """Who did something, without most of a member's UUID, which only tells one from another."""
+    return MEMBER.sub(r"member \1…", label)
