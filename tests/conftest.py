@@ -10,13 +10,30 @@ from django.test import TransactionTestCase
 
 from apps.billing import gateway
 from config import embedded_postgres
-from tests.support import databases
+from tests.support import bytecode, databases, schemas, static_files
 from tests.support.standin import StandIn, running_standin
 from tests.support.vendor import Vendor
 from tests.support.working import drain_jobs
 
+bytecode.keep()
+static_files.look_once()
+
+# What takes longest. Begun last, it would keep one worker busy after all others have ended.
+FIRST = (
+    "tests/demo/",
+    "tests/lifecycle/",
+    "tests/tenants/test_provisioning.py",
+    "tests/pages/test_in_browser.py",
+    "tests/billing/",
+)
+
 # Django's own flush empties every table and makes permissions anew, which takes longer than most tests.
 TransactionTestCase._fixture_teardown = lambda self: databases.clean()  # type: ignore[method-assign]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +46,12 @@ def django_db_setup(django_db_blocker: Any) -> Iterator[None]:
     yield
     with django_db_blocker.unblock():
         databases.drop()
+
+
+@pytest.fixture(autouse=True)
+def schemas_made_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test that is not about how a schema is made."""
+    schemas.repeat_statements(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from django.utils.safestring import SafeString
 
 from apps.audit.models import Alert
 from apps.billing.models import Event
+from apps.credits.types import Category
+from apps.entitlements.decisions import Decision
 from apps.plans.models import Subscription
 from apps.tenants.models import Provisioning, State, Tombstone
 
@@ -41,6 +43,13 @@ OUTCOMES = {
     Subscription.Outcome.INCOMPLETE: Look("hourglass_empty", "default"),
     Subscription.Outcome.REFUSED: Look("block", "danger"),
 }
+CATEGORIES = {
+    Category.PROMOTIONAL: Look("redeem", "info"),
+    Category.ROLLOVER: Look("redo", "default"),
+    Category.PLAN: Look("layers", "default"),
+    Category.MANUAL: Look("edit", "default"),
+    Category.PAID: Look("payments", "success"),
+}
 EVENTS = {
     Event.State.PENDING: Look("schedule", "info"),
     Event.State.DONE: Look("check_circle", "success"),
@@ -67,6 +76,18 @@ def provisioning(value: str) -> SafeString:
 def outcome(value: str) -> SafeString:
     """What came of a subscription."""
     return badge(Subscription.Outcome(value).label, OUTCOMES[Subscription.Outcome(value)])
+
+
+def category(value: str) -> SafeString:
+    """Where credits come from."""
+    return badge(Category(value).label, CATEGORIES[Category(value)])
+
+
+def decision(value: Decision) -> SafeString:
+    """Whether a tenant may."""
+    if value.has_access:
+        return badge("It may", Look("check_circle", "success"))
+    return badge("It may not", Look("block", "danger"))
 
 
 def event(value: Event) -> SafeString:

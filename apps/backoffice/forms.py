@@ -154,6 +154,16 @@ class KeepNoMoreForm(forms.Form):
     )
 
 
+class CorrectForm(forms.Form):
+    """Taking an event of usage back."""
+
+    reason = forms.CharField(
+        max_length=1000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="Kept with the correction and in the audit; the tenant sees it too.",
+    )
+
+
 class OperatorForm(forms.ModelForm):  # type: ignore[type-arg]
     """A new operator. They choose their password on a one-time link."""
 

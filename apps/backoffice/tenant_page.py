@@ -9,14 +9,11 @@ from django.conf import settings
 from apps.audit.models import Alert
 from apps.backoffice.entries import ShownEntry, latest_about
 from apps.backoffice.tenant_end import End, end_of
-from apps.entitlements import selectors as entitlements
-from apps.entitlements.types import LimitWithTotal
+from apps.backoffice.tenant_limits import ExplainedLimit, Use, limits_and_uses
 from apps.lifecycle.provisioning import steps_of
 from apps.plans import selectors as plans
 from apps.plans.models import Subscription
-from apps.plans.resolution import Entitlement
-from apps.plans.terms import Kind
-from apps.plans.types import HeldPlan, Holding
+from apps.plans.types import HeldPlan
 from apps.tenants import links
 from apps.tenants import selectors as tenants
 from apps.tenants.models import Hold, Tenant
@@ -39,14 +36,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class ExplainedLimit:
-    """A limit beside how many there are, and why it is that; `entitlement` None: nothing can limit it."""
-
-    limit: LimitWithTotal
-    entitlement: Entitlement | None
-
-
-@dataclass(frozen=True)
 class TenantPage:
     """Everything about one tenant that the public side knows."""
 
@@ -58,7 +47,7 @@ class TenantPage:
     steps: tuple[Step, ...]
     plans: tuple[HeldPlan, ...]
     limits: tuple[ExplainedLimit, ...]
-    further: tuple[Entitlement, ...]
+    uses: tuple[Use, ...]
     subscriptions: Sequence[Subscription]
     alerts: Sequence[Alert]
     entries: tuple[ShownEntry, ...]
@@ -68,6 +57,7 @@ def tenant_page(*, tenant: Tenant, now: datetime) -> TenantPage:
     """Gather the page of one tenant."""
     subscriptions = tuple(tenant.subscriptions.all())
     held = plans.holdings([tenant], now=now)[tenant.pk]
+    limits, uses = limits_and_uses(tenant=tenant, held=held, now=now)
     subjects = [tenant.subject, *(f"subscription:{each.stripe_id}" for each in subscriptions)]
     return TenantPage(
         tenant=tenant,
@@ -77,8 +67,8 @@ def tenant_page(*, tenant: Tenant, now: datetime) -> TenantPage:
         end=end_of(tenant=tenant, now=now),
         steps=_steps(tenant),
         plans=held.plans,
-        limits=_explained_limits(tenant, held, now),
-        further=_further(held),
+        limits=limits,
+        uses=uses,
         subscriptions=subscriptions,
         alerts=tuple(Alert.objects.open().filter(subject__in=subjects)),
         entries=latest_about(subjects),
@@ -98,16 +88,3 @@ def _steps(tenant: Tenant) -> tuple[Step, ...]:
         Step(STEP_NAMES.get(name, name), datetime.fromisoformat(done_at) if done_at else None)
         for name, done_at in steps_of(tenant).items()
     )
-
-
-def _explained_limits(tenant: Tenant, held: Holding, now: datetime) -> tuple[ExplainedLimit, ...]:
-    return tuple(
-        ExplainedLimit(limit, held.entitlements.get(limit.entity))
-        for limit in entitlements.limits_with_totals(tenant=tenant, now=now)
-    )
-
-
-def _further(held: Holding) -> tuple[Entitlement, ...]:
-    """What is no limit on how many there are, where any source says something about it."""
-    others = [each for each in held.entitlements.values() if each.kind != Kind.COUNT]
-    return tuple(each for each in others if any(considered.says != "nothing" for considered in each.trace))

@@ -38,10 +38,11 @@ def free_advisory_lock(name: str) -> Iterator[bool]:
             _release(key)
 
 
-def lock_until_commit(name: str) -> None:
-    """Hold the lock of this name until the caller's transaction ends."""
+def lock_until_commit(name: str, *, shared: bool = False) -> None:
+    """Hold the lock of this name until the caller's transaction ends; `shared`: together with others who share it."""
+    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_key(name)])
+        cursor.execute(f"SELECT {function}(%s)", [_key(name)])
 
 
 def _key(name: str) -> int:

@@ -80,6 +80,7 @@ class Recurrence:
         """The number of the period that contains a moment, negative before the anchor."""
         if self.unit == Unit.NEVER:
             return 0
+        moment = moment.astimezone(UTC)
         if self.unit in FIXED:
             return (moment - self.anchor) // (FIXED[self.unit] * self.count)
         months = _months(moment) - _months(self.anchor)

@@ -1,7 +1,7 @@
 """Between the rows and the rules: a wallet read from the books, and its changes written into them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,6 +20,9 @@ from apps.credits.operations import Act
 from apps.credits.types import HoldState, PlanCredits
 from apps.tenants.models import Tenant
 
+# Of a wallet to which no plan has a say.
+ORDINARY_THRESHOLDS = (80, 100)
+
 LOT_FIELDS = (
     "id", "category", "amount", "remaining", "held", "priority", "effective_at", "expires_at", "created_at",
     "counted_at", "voided_at", "period_start", "period_end", "reason", "author",
@@ -27,8 +30,8 @@ LOT_FIELDS = (
 
 _OPEN = """
     INSERT INTO credits_account
-        (tenant_uuid, id, feature, balance, debt, last_seq, granted, spent, spent_after, crossed)
-    VALUES (%s, %s, %s, 0, 0, 0, 0, 0, 0, '{}')
+        (tenant_uuid, id, feature, balance, debt, last_seq, granted, spent, spent_after, "full", crossed)
+    VALUES (%s, %s, %s, 0, 0, 0, 0, 0, 0, 0, '{}')
     ON CONFLICT (tenant_uuid, feature) DO NOTHING
 """
 # One statement, however many grants an act touches.
@@ -52,10 +55,13 @@ class Book:
     wallet: Wallet
     known: Mapping[UUID, tuple[Any, ...]]
     timed: int = 0
+    parts: Mapping[UUID, tuple[tuple[UUID, int], ...]] = field(default_factory=dict)
+    thresholds: tuple[int, ...] = ORDINARY_THRESHOLDS
 
     def settle(self, plan: PlanCredits | None, now: datetime) -> Wallet:
         """Let time pass; what moves afterwards belongs to whoever acts."""
         settle(self.wallet, plan, now)
+        self.thresholds = plan.thresholds if plan else ORDINARY_THRESHOLDS
         self.timed = len(self.wallet.movements)
         return self.wallet
 
@@ -68,7 +74,8 @@ def lock(tenant: Tenant, feature: str) -> Book:
         _locked(tenant, feature)
     # Read after the lock was got: what its last holder has written is seen by a statement of its own.
     wallet = read([tenant.pk], [feature])[tenant.pk, feature]
-    return Book(tenant, feature, wallet, {key: _changeable(lot) for key, lot in wallet.lots.items()})
+    known = {key: _changeable(lot) for key, lot in wallet.lots.items()}
+    return Book(tenant, feature, wallet, known, parts={key: hold.parts for key, hold in wallet.holds.items()})
 
 
 def _locked(tenant: Tenant, feature: str) -> bool:
@@ -102,6 +109,8 @@ def _wallet(account: Any) -> Wallet:
         granted=account.granted,
         spent=account.spent,
         spent_after=account.spent_after,
+        full=account.full,
+        full_at=account.full_at,
         crossed=tuple(account.crossed),
         seq=account.last_seq,
     )
@@ -146,27 +155,29 @@ def write(book: Book, act: Act, *, answer: Mapping[str, Any]) -> UUID:
         IdempotencyKeyReused: when somebody else used the act's key at the same moment, for another wallet.
     """
     operation_id = act.book(answer)
-    _write(book, {**act.signed(), "operation_id": operation_id})
+    _write(book, {**act.signed(), "operation_id": operation_id}, act.at)
     return operation_id
 
 
 def write_passed_time(book: Book) -> None:
     """Write what has changed without anybody having acted."""
-    _write(book, {})
+    _write(book, {}, book.wallet.at)
 
 
-def _write(book: Book, signed: Mapping[str, Any]) -> None:
+def _write(book: Book, signed: Mapping[str, Any], at: datetime) -> None:
+    crossed = book.wallet.cross(book.thresholds)
     _write_grants(book)
     _write_ledger(book, signed)
-    _close_reservations(book)
+    _write_reservations(book)
     _write_account(book)
+    if crossed:
+        _tell(book, crossed, at)
 
 
-def tell(book: Book, crossed: Sequence[str], at: datetime) -> None:
-    """Record that thresholds were reached."""
+def _tell(book: Book, crossed: Sequence[str], at: datetime) -> None:
     wallet = book.wallet
     numbers = {"balance": wallet.balance, "used": wallet.used, "limit": wallet.limit, "at": at}
-    start = wallet.period.start if wallet.period else BEGINNING
+    start = wallet.period.start if wallet.period else wallet.full_at or BEGINNING
     own = {"tenant_uuid": book.tenant.pk, "feature": book.feature, "period_start": start}
     # A period that comes back, after the plan's cycle was changed to and fro, has told already.
     rows = [LowBalance(**own, **numbers, threshold=each) for each in crossed]
@@ -207,10 +218,19 @@ def _entry(book: Book, movement: Movement, signed: Mapping[str, Any]) -> LedgerE
     return LedgerEntry(tenant_uuid=book.tenant.pk, feature=book.feature, grant_id=movement.lot, **told, **signed)
 
 
-def _close_reservations(book: Book) -> None:
+def parts_of(hold: Hold) -> list[tuple[str, int]]:
+    """How many of which grant are set aside, as the row has it."""
+    return [(str(lot), part) for lot, part in hold.parts]
+
+
+def _write_reservations(book: Book) -> None:
+    own = Reservation.objects.filter(tenant_uuid=book.tenant.pk)
     for key, (state, at) in book.wallet.closed.items():
-        own = Reservation.objects.filter(tenant_uuid=book.tenant.pk, id=key)
-        own.update(state=state, closed_at=at)
+        own.filter(id=key).update(state=state, closed_at=at)
+    for key, before in book.parts.items():
+        hold = book.wallet.holds.get(key)
+        if hold and hold.parts != before:
+            own.filter(id=key).update(parts=parts_of(hold))
 
 
 def _write_account(book: Book) -> None:
@@ -225,5 +245,7 @@ def _write_account(book: Book) -> None:
         granted=wallet.granted,
         spent=wallet.spent,
         spent_after=wallet.spent_after,
+        full=wallet.full,
+        full_at=wallet.full_at,
         crossed=list(wallet.crossed),
     )

@@ -14,8 +14,9 @@ APPEND_ONLY = (LedgerEntry._meta.db_table, Operation._meta.db_table)
 _CHANGEABLE = """
     SELECT name FROM unnest(%s::text[]) AS name
     WHERE to_regclass('public.' || name) IS NOT NULL
-      AND (has_table_privilege(to_regclass('public.' || name), 'UPDATE')
-           OR has_table_privilege(to_regclass('public.' || name), 'DELETE'))
+      AND (has_any_column_privilege(to_regclass('public.' || name), 'UPDATE')
+           OR has_table_privilege(to_regclass('public.' || name), 'DELETE')
+           OR has_table_privilege(to_regclass('public.' || name), 'TRUNCATE'))
 """
 
 
@@ -30,8 +31,8 @@ def books_are_append_only(
         return [_superuser()]
     return [
         Error(
-            f"The database's role may change or delete rows of {table}.",
-            hint=f"REVOKE UPDATE, DELETE ON {table} from the role that Tenantry connects as, and from PUBLIC.",
+            f"The database's role may change, delete or empty rows of {table}.",
+            hint=f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM the role that Tenantry connects as, and PUBLIC.",
             id="credits.E001",
         )
         for table in _changeable()

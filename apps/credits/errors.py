@@ -7,6 +7,14 @@ class UnusableAmount(TenantryError):
     """That cannot be a number of credits."""
 
 
+class UnusableKey(TenantryError):
+    """The idempotency key cannot be kept."""
+
+
+class UnusableText(TenantryError):
+    """The text cannot be kept."""
+
+
 class UnusableGrant(TenantryError):
     """Credits cannot be granted like that."""
 

@@ -68,6 +68,8 @@ class Account(models.Model):
     granted = models.BigIntegerField(default=0, help_text="What the plan has given in its period.")
     spent = models.BigIntegerField(default=0, help_text="What was spent in that period.")
     spent_after = models.BigIntegerField(default=0)
+    full = models.BigIntegerField(default=0, help_text="What there was to spend; thresholds are per cent of it.")
+    full_at = models.DateTimeField(null=True, help_text="Without a plan: when something came in last.")
     crossed = ArrayField(models.CharField(max_length=10), default=list, help_text="The thresholds told in that period.")
 
     class Meta:
@@ -218,13 +220,16 @@ class LedgerEntry(models.Model):
 
 
 class LowBalance(models.Model):
-    """That a threshold was reached: per cent of what there was to spend, or `over`. Once per period of the plan."""
+    """That a threshold was reached: per cent of what there was to spend, or `over`.
+
+    Once per period of the plan; without one, once after each time that credits have come in.
+    """
 
     pk = models.CompositePrimaryKey("tenant_uuid", "id")
     id = models.UUIDField(default=uuid.uuid4, editable=False)
     tenant_uuid = models.UUIDField(editable=False)
     feature = models.CharField(max_length=KEY_MAX_LENGTH)
-    period_start = models.DateTimeField(help_text="1970: no plan gives credits in periods.")
+    period_start = models.DateTimeField(help_text="Without a plan: when credits came in last.")
     threshold = models.CharField(max_length=10)
     balance = models.BigIntegerField()
     used = models.BigIntegerField()

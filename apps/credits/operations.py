@@ -13,13 +13,23 @@ from django.db import IntegrityError
 
 from apps.core.actors import Actor
 from apps.core.errors import IdempotencyKeyReused
+from apps.core.keys import RESERVED, is_storable, is_usable, own_key
+from apps.credits.errors import UnusableKey, UnusableText
 from apps.credits.models import IDEMPOTENCY_KEY_MAX_LENGTH, LABEL_MAX_LENGTH, REF_MAX_LENGTH, Operation
 from apps.tenants.models import Tenant
 
 
 @dataclass(frozen=True)
 class Act:
-    """Who does what, and when. `terms` is what else was asked for: with another it is another call."""
+    """Who does what, and when. `terms` is what else was asked for: with another it is another call.
+
+    `times`: how often what the credit type stands for. What that costs, and which wallet
+    pays, an operator may change between a call and its repetition.
+
+    Raises:
+        UnusableKey: when the key is empty, cannot be kept, or begins as those that Tenantry makes.
+        UnusableText: when another text cannot be kept.
+    """
 
     tenant: Tenant
     feature: str
@@ -32,11 +42,23 @@ class Act:
     object_ref: str = ""
     reason: str = ""
     terms: Mapping[str, Any] = field(default_factory=dict)
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.key is not None and not is_usable(self.key):
+            raise UnusableKey(
+                f"The idempotency key {self.key[:40]!r} must be text of at least one character "
+                f"that does not begin with {RESERVED!r}."
+            )
+        for text in (self.object_ref, self.credit_type, self.reason, self.actor.label):
+            if not is_storable(text):
+                raise UnusableText(f"The text {text[:40]!r} contains a zero byte or half a character.")
 
     @property
     def digest(self) -> str:
         """What a repeated call must have in common with the first."""
-        asked = [self.feature, self.kind, self.amount, self.credit_type, self.object_ref, self.reason, self.terms]
+        how_much: list[Any] = [self.feature, self.amount] if self.times is None else [self.times]
+        asked = [self.kind, how_much, self.credit_type, self.object_ref, self.reason, self.terms]
         return hashlib.sha256(json.dumps(asked, sort_keys=True, cls=DjangoJSONEncoder).encode()).hexdigest()
 
     def signed(self) -> dict[str, str]:
@@ -90,4 +112,4 @@ class Act:
         """Too long a key is kept as what it hashes to."""
         if self.key is None or len(self.key) <= IDEMPOTENCY_KEY_MAX_LENGTH:
             return self.key
-        return f"sha256:{hashlib.sha256(self.key.encode()).hexdigest()}"
+        return own_key("long", self.key)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from apps.core.keys import is_storable
 from apps.credits import books, models, registry
 from apps.credits.engine.settling import settle
 from apps.credits.engine.wallet import Lot, Wallet, burn_order
@@ -25,6 +26,27 @@ def balances(*, plans: Mapping[tuple[UUID, str], PlanCredits | None], now: datet
     tenants, features = {key for key, _ in plans}, {feature for _, feature in plans}
     known = books.read(tenants, features) if plans else {}
     return {each: _balance(known.get(each) or Wallet(), plan, now) for each, plan in plans.items()}
+
+
+def due(
+    *, plans: Mapping[tuple[UUID, str], PlanCredits | None], now: datetime
+) -> dict[UUID, dict[str, PlanCredits | None]]:
+    """Those of these wallets, by tenant and feature, to which time has brought something that is not booked yet."""
+    tenants, features = {key for key, _ in plans}, {feature for _, feature in plans}
+    known = books.read(tenants, features) if plans else {}
+    found: dict[UUID, dict[str, PlanCredits | None]] = {}
+    for each, plan in plans.items():
+        if _is_due(known.get(each), plan, now):
+            found.setdefault(each[0], {})[each[1]] = plan
+    return found
+
+
+def _is_due(wallet: Wallet | None, plan: PlanCredits | None, now: datetime) -> bool:
+    if wallet is None:
+        return plan is not None
+    period, granted = wallet.period, wallet.granted
+    settle(wallet, plan, now)
+    return bool(wallet.movements or wallet.closed) or (wallet.period, wallet.granted) != (period, granted)
 
 
 def _balance(wallet: Wallet, plan: PlanCredits | None, now: datetime) -> Balance:
@@ -119,7 +141,7 @@ def credit_type(value: str) -> CreditType:
     Raises:
         UnknownCreditType: when there is no such type; the message names those there are.
     """
-    row = models.CreditType.objects.filter(pk=value).first()
+    row = models.CreditType.objects.filter(pk=value).first() if is_storable(value) else None
     known = _credit_type(row) if row else registry.defined().get(value)
     if known:
         return known

@@ -76,7 +76,9 @@ class PlanCredits:
     below 0. `thresholds` are per cent of what there was to spend in the period. `ref` names
     the source, such as `plan:pro@3`. `since`: from when on the tenant has had such credits
     from its plans without interruption; None: since its last known period, or since it is
-    first asked.
+    first asked. `former`: what counted instead (None: nothing) until before a moment that has
+    passed, when it ended by itself, in the order of the moments; a wallet that nobody has
+    looked at since is brought to that moment by it.
     """
 
     amount: int
@@ -87,6 +89,7 @@ class PlanCredits:
     thresholds: tuple[int, ...] = ()
     ref: str = ""
     since: datetime | None = None
+    former: tuple[tuple[datetime, "PlanCredits | None"], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,8 +97,9 @@ class Spent:
     """The answer to spending or setting aside, in credits.
 
     `balance` is what is left (below 0: overdraft), `used` what was spent or is set aside in
-    the plan's period, `limit` the two together: what there was to spend. `operation_id` is
-    None where nothing was booked.
+    the plan's period, `limit` what there was to spend: the two together, less what is set
+    aside but only overdrawn when it is confirmed. `operation_id` is None where nothing was
+    booked.
     """
 
     outcome: Outcome

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -25,10 +25,12 @@ from apps.billing.errors import WrongAccount
 from apps.billing.models import Event
 from apps.core.actors import Actor
 from apps.core.clock import Clock
-from apps.demo import parts
+from apps.demo import offer, parts
 from apps.demo.errors import CutOff, DemoRefused
 from apps.demo.parts import LOOPBACK, Parts
 from apps.demo.vendor import Vendor
+from apps.entitlements import metering
+from apps.entitlements.metering import Meter
 from apps.entitlements.services import set_totals
 from apps.lifecycle import services, sweeping
 from apps.lifecycle.provisioning import welcome_link
@@ -41,6 +43,8 @@ from config import fresh_database
 OPERATOR = "operator"
 ACTOR = Actor.command(name="demo")
 VENDORS_APP = Actor.api_key(name="the vendor's app")
+# So far ahead the next billing period of the vendor's customers begins.
+REST_OF_PERIOD = timedelta(days=12)
 TOTALS = {
     "acme": {"applications": 3, "end-devices": 120},
     "globex": {"applications": 31, "gateways": 9, "end-devices": 4800},
@@ -195,22 +199,37 @@ def _is_settled() -> bool:
     return not (undelivered or Event.objects.filter(state=Event.State.PENDING).exists() or unfinished.exists())
 
 
-def play(vendor: Vendor, *, clock: Clock) -> None:
-    """Let the vendor act, on the first run; on a later one only look whether all is as Stripe says.
+def play(vendor: Vendor, *, say: Callable[[str], None], clock: Clock) -> None:
+    """Let the vendor and its customers act, on the first run; on a later one only look whether all is as Stripe says.
 
     Raises:
-        CutOff: when an earlier run was ended before the vendor had done everything.
+        CutOff: when an earlier run was ended before everything was done.
     """
     if vendor.has_finished():
         sweeping.catch_up(clock=clock)
         return
     if vendor.has_begun():
         raise CutOff("An earlier run was cut off before everything was there. Start over with --reset.")
+    say("Vendor: defines the features that its prices grant")
+    offer.define_features(actor=ACTOR, now=clock())
     prices = vendor.make_prices()
     for price_id in prices.values():
         services.manage_price(price_id=price_id, group="recurring", actor=ACTOR, now=clock())
-    vendor.subscribe_customers(prices)
+    vendor.subscribe_customers(prices, billed_from=clock() + REST_OF_PERIOD)
+    _let_customers_work(say, clock)
+    vendor.let_time_pass(prices)
+    say("Vendor: publishes a free plan, for whoever holds no other")
+    offer.publish_free_plan(actor=ACTOR, now=clock())
     _report_totals(clock())
+    vendor.finish()
+
+
+def _let_customers_work(say: Callable[[str], None], clock: Clock) -> None:
+    # The customers' work is the sample app's, which no installation of a vendor's own has.
+    from apps.demo import history  # noqa: PLC0415
+
+    say("Customers: some weeks of projects, tasks, API calls and stored files")
+    history.make(now=clock())
 
 
 def _report_totals(now: datetime) -> None:
@@ -230,7 +249,16 @@ def outcome(*, now: datetime) -> dict[str, Any]:
 
 
 def _shown(tenant: Tenant, now: datetime) -> dict[str, Any]:
-    return {**summary(tenant, now=now), "url": links.tenant_url(tenant), "sign_in_link": _tenant_link(tenant)}
+    return {
+        **summary(tenant, now=now),
+        "url": links.tenant_url(tenant),
+        "sign_in_link": _tenant_link(tenant),
+        "usage": {each.feature: _used(each) for each in metering.meters(tenant=tenant, now=now) if each.is_numbered},
+    }
+
+
+def _used(meter: Meter) -> dict[str, Any]:
+    return {"used": meter.used, "limit": meter.limit, "level": meter.level}
 
 
 def _operator_link() -> str:

@@ -5,10 +5,13 @@ through the stand-in's control API.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import requests
 import stripe
+
+from apps.demo.offer import PRICES
 
 Say = Callable[[str], None]
 Settle = Callable[[], None]
@@ -48,22 +51,14 @@ class Vendor:
         return str(self._stripe.webhook_endpoints.create({"url": url, "enabled_events": ["*"]}).secret)
 
     def make_prices(self) -> dict[str, str]:
-        """Products with prices that carry limits; returns the ids of those to manage, by name."""
-        self._say("Vendor: makes products, and prices with limits in their metadata")
-        return {
-            "starter": self._price(
-                "Starter", 900, "eur", {"max-applications": "5", "max-users": "3", "max-gateways": "0"}
-            ),
-            "business": self._price(
-                "Business", 4900, "eur", {"max-applications": "50", "max-users": "25", "max-gateways": "10"}
-            ),
-            "business-usd": self._price(
-                "Business US", 5500, "usd", {"max-applications": "50", "max-users": "25", "max-gateways": "10"}
-            ),
-            "enterprise": self._price("Enterprise", 49900, "eur", {"max-users": "500"}),
-        }
+        """Products with prices that carry limits and grants; returns the ids of those to manage, by name."""
+        self._say("Vendor: makes products, and prices with limits and grants in their metadata")
+        made = {}
+        for name, tag in PRICES.items():
+            made[name] = self._price(tag.name, tag.amount, tag.currency, tag.metadata)
+        return made
 
-    def _price(self, name: str, amount: int, currency: str, limits: dict[str, str]) -> str:
+    def _price(self, name: str, amount: int, currency: str, metadata: dict[str, str]) -> str:
         product = self._stripe.products.create({"name": name})
         price = self._stripe.prices.create(
             {
@@ -71,21 +66,28 @@ class Vendor:
                 "currency": currency,
                 "unit_amount": amount,
                 "recurring": {"interval": "month"},
-                "metadata": limits,
+                "metadata": metadata,
             }
         )
         return str(price.id)
 
-    def subscribe_customers(self, prices: dict[str, str]) -> None:
-        """Customers with subscriptions, and what becomes of them."""
+    def subscribe_customers(self, prices: dict[str, str], *, billed_from: datetime) -> None:
+        """Customers with subscriptions; their next billing period begins at `billed_from`, so one is under way."""
+        self._billed_from = int(billed_from.timestamp())
         self._subscribe_and_edit_later(prices["starter"])
         self._subscribe_with_everything(prices["business"])
         self._subscribe_others(prices)
         self._settle()
+
+    def let_time_pass(self, prices: dict[str, str]) -> None:
+        """What becomes of some of the subscriptions."""
         self._let_a_payment_fail()
         self._cancel_one()
         self._upgrade_one(prices["enterprise"])
         self._settle()
+
+    def finish(self) -> None:
+        """Note in the account that everything has been done."""
         for endpoint in self._stripe.webhook_endpoints.list().data:
             self._stripe.webhook_endpoints.update(endpoint.id, {"metadata": DONE})
 
@@ -124,6 +126,8 @@ class Vendor:
         return str(self._stripe.customers.create({"name": name, "email": email}).id)
 
     def _subscription(self, customer: str, price: str, **options: Any) -> str:
+        if "trial_period_days" not in options:
+            options["billing_cycle_anchor"] = self._billed_from
         given: Any = {"customer": customer, "items": [{"price": price}], **options}
         return str(self._stripe.subscriptions.create(given).id)
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import Error as DatabaseError
 
 from apps.entitlements import failing, measuring
 from apps.entitlements.decisions import GRANTING, Decision, Reason
@@ -32,7 +31,7 @@ def check(*, tenant: Tenant | None, feature: str, requested: Any = 1, now: datet
     """
     try:
         return _check(tenant, feature, requested, now)
-    except DatabaseError as error:
+    except failing.UNANSWERED as error:
         return failing.answer(tenant=tenant, feature=feature, requested=requested, error=error)
 
 
@@ -148,7 +147,8 @@ def _numbered(tenant: Tenant, held: Held, requested: int, now: datetime) -> Deci
 def judged(held: Held, measured: measuring.Measured, requested: int) -> Decision:
     """Whether so much more is within the limit, from what is in use."""
     entitlement = held.entitlement
-    limit, soft, after = entitlement.most, entitlement.soft, (measured.used or 0) + requested
+    limit, soft = entitlement.most, entitlement.soft
+    after = ((measured.used if measured.level is None else measured.level) or 0) + requested
     numbers = {"requested": requested, "limit": limit, "soft": soft, "resets_at": measured.period.ends}
     if limit is None:
         return described(held, Reason.UNLIMITED, used=measured.used, **numbers)

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import Error as DatabaseError
-
-from apps.core.actors import Actor
+from apps.core.actors import Actor, ActorKind
+from apps.core.keys import own_key
 from apps.entitlements import failing
 from apps.entitlements.asking import described, held_since, quantity, refused, why_not
 from apps.entitlements.decisions import Decision, Reason
@@ -19,8 +18,9 @@ from apps.entitlements.registry import counted_entities
 from apps.entitlements.snapshot import Held, snapshot_of
 from apps.plans.terms import Aggregate, Kind
 from apps.tenants.models import Tenant
+from apps.usage import selectors as usage_read
 from apps.usage import services as usage
-from apps.usage.types import Booking, Outcome
+from apps.usage.types import Booking, Ceiling, Outcome
 
 BOOKED = frozenset({Kind.METERED, Kind.COUNT})
 GAUGES = frozenset({Aggregate.MAX, Aggregate.LAST})
@@ -47,16 +47,18 @@ def consume(
         InvalidRequest: when the amount is no whole number from 1.
         WrongKind, CountedFromModel: when such a feature is not consumed.
         IdempotencyKeyReused: when the key belongs to another call.
-        TooOld, TooFarAhead: when `at` cannot be booked any more, or yet.
+        TooOld, TooFarAhead, UnusableMoment: when `at` cannot be booked any more, or yet, or has no time zone.
     """
     wanted = quantity(feature, amount, least=1)
+    usage.refuse_far(at or now, now)
 
     def book(held: Held, nothing: bool) -> Booking:
         return usage.consume(
             tenant=tenant,
             slot=slot_of(held, at=at or now),
             amount=wanted,
-            ceiling=ceiling_of(held, version=tenant.entitlements_version, none=nothing),
+            ceiling=ceiling_of(held, version=tenant.entitlements_version),
+            closed=nothing,
             key=idempotency_key,
             actor=actor,
             at=at or now,
@@ -113,13 +115,15 @@ def usage_set(
         see `consume`.
     """
     level = quantity(feature, value)
+    usage.refuse_far(at or now, now)
 
     def book(held: Held, nothing: bool) -> Booking:
         return usage.set_level(
             tenant=tenant,
             slot=slot_of(held, at=at or now),
             value=level,
-            ceiling=ceiling_of(held, version=tenant.entitlements_version, none=nothing),
+            ceiling=ceiling_of(held, version=tenant.entitlements_version),
+            closed=nothing,
             key=idempotency_key,
             actor=actor,
             at=at or now,
@@ -139,10 +143,33 @@ def _booked(
         if held is None:
             return refused(reason or Reason.FEATURE_NOT_FOUND, feature, None, requested=requested)
         refuse_what_is_not_booked(held)
+        _begin_with_what_was_told(tenant, held, now)
         # Also where nothing is granted any more: what was booked under this key before is answered as it was.
         return decision_of(held, reason, book(held, reason is not None), requested=requested)
-    except DatabaseError as error:
+    except failing.UNANSWERED as error:
         return failing.answer(tenant=tenant, feature=feature, requested=requested, error=error)
+
+
+def _begin_with_what_was_told(tenant: Tenant, held: Held, now: datetime) -> None:
+    """Let the books of something that exists begin with how much of it the vendor's app has reported."""
+    if held.entitlement.kind != Kind.COUNT:
+        return
+    slot, feature = slot_of(held, at=now), held.entitlement.feature
+    if usage_read.used_of(tenant_keys=[tenant.pk], slots=[slot], now=now)[tenant.pk]:
+        return
+    told = usage_read.reported_totals([tenant.pk])[tenant.pk].get(feature)
+    if told and told.total:
+        # Of two who come first at once the key lets one do it.
+        usage.set_level(
+            tenant=tenant,
+            slot=slot,
+            value=told.total,
+            ceiling=Ceiling(limit=None),
+            key=own_key("told", feature),
+            actor=Actor(ActorKind.API_KEY, told.reported_by),
+            at=now,
+            now=now,
+        )
 
 
 def _known(tenant: Tenant, feature: str, now: datetime) -> Held | None:

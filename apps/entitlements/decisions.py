@@ -77,14 +77,16 @@ class Decision:
 
 
 def _limit_reached(decision: Decision) -> str:
+    name = _named(decision).lower()
     if decision.limit == 0:
-        return f"{_named(decision)} are not part of the plan."
-    used = "" if decision.used is None else f" {decision.used:,} are in use."
-    return f"The limit of {decision.limit or 0:,} {_named(decision).lower()} is reached.{used}"
+        return f"The plan includes no {name}."
+    if decision.used is None:
+        return f"The limit for {name} is reached: at most {decision.limit or 0:,}."
+    return f"The limit for {name} is reached: {decision.used:,} of {decision.limit or 0:,} in use."
 
 
 def _credits_short(decision: Decision) -> str:
-    return f"{decision.requested:,} {_named(decision).lower()} are needed, but {decision.remaining or 0:,} are left."
+    return f"Not enough {_named(decision).lower()}: {decision.requested:,} needed, {decision.remaining or 0:,} left."
 
 
 def _named(decision: Decision) -> str:
@@ -94,9 +96,9 @@ def _named(decision: Decision) -> str:
 _SENTENCES: Mapping[Reason, Callable[[Decision], str]] = {
     Reason.INCLUDED: lambda each: f"{_named(each)} is part of the plan.",
     Reason.UNLIMITED: lambda each: f"{_named(each)}: unlimited.",
-    Reason.WITHIN_LIMIT: lambda each: f"{each.used or 0:,} of {each.limit or 0:,} {_named(each).lower()} are in use.",
+    Reason.WITHIN_LIMIT: lambda each: f"{_named(each)}: {each.used or 0:,} of {each.limit or 0:,} in use.",
     Reason.OVER_SOFT_LIMIT: lambda each: (
-        f"{each.used or 0:,} {_named(each).lower()} are in use, which is more than the {each.limit or 0:,} of the plan."
+        f"{_named(each)}: {each.used or 0:,} in use, more than the {each.limit or 0:,} of the plan."
     ),
     Reason.FEATURE_NOT_FOUND: lambda each: f"There is no feature {each.feature!r}.",
     Reason.TENANT_NOT_FOUND: lambda each: "There is no such account.",

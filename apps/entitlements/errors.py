@@ -20,12 +20,20 @@ class EntityIsCounted(TenantryError):
     """The entity's total is counted, not told."""
 
 
+class EntityIsBooked(EntityIsCounted):
+    """How many there are is booked by the vendor's app, not told."""
+
+
 class EntityRegisteredTwice(TenantryError):
     """Another model is counted for that entity."""
 
 
 class NotATenantModel(TenantryError):
     """The model has no table in the tenants' schemas."""
+
+
+class UnsteadyFilter(TenantryError):
+    """Which rows count would change without the rows being written."""
 
 
 class InvalidRequest(TenantryError):

@@ -15,7 +15,7 @@ from apps.entitlements.booking import consume, release, usage_set
 from apps.entitlements.decisions import Decision, Reason
 from apps.entitlements.decorators import require, requires_feature
 from apps.entitlements.errors import LimitReached, Refused
-from apps.entitlements.ingesting import correct, ingest
+from apps.entitlements.ingesting import Report, correct, ingest
 from apps.entitlements.limiting.models import LimitedModel
 from apps.entitlements.reserving import Reserved, confirm, release_reservation, reserve
 from apps.entitlements.spending import spend
@@ -26,6 +26,7 @@ __all__ = [
     "LimitedModel",
     "Reason",
     "Refused",
+    "Report",
     "Reserved",
     "check",
     "confirm",

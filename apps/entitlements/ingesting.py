@@ -67,12 +67,13 @@ def _event(tenant: Tenant, report: Report, held: Held | TenantryError, now: date
         return Ingested(Reception.INVALID, problem=held)
     try:
         return _resolved(tenant, report, held, now)
-    except InvalidRequest as error:
+    except TenantryError as error:
         return Ingested(Reception.INVALID, problem=error)
 
 
 def _resolved(tenant: Tenant, report: Report, held: Held, now: datetime) -> NewEvent:
     least = 1 if report.told == Told.MORE else 0
+    usage.refuse_far(report.at or now, now)
     return NewEvent(
         slot=slot_of(held, at=report.at or now),
         ceiling=ceiling_of(held, version=tenant.entitlements_version),

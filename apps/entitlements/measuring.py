@@ -20,11 +20,13 @@ from apps.usage.types import Ceiling, Slot
 class Measured:
     """How much is in use within a period. `used` None: nobody tells.
 
-    Of credits `left` is the balance, and `limit` what there was to spend of it.
+    `level` is what more is added to: of a gauge whose highest counts, what it shows now. Of
+    credits `left` is the balance, and `limit` what there was to spend of it.
     """
 
     period: Period
     used: int | None
+    level: int | None = None
     left: int | None = None
     limit: int | None = None
 
@@ -58,13 +60,15 @@ def _counted(tenant: Tenant, live: list[Held]) -> dict[str, Measured]:
 
 def _booked(tenant: Tenant, booked: list[Held], now: datetime) -> dict[str, Measured]:
     slots = [slot_of(each, at=now) for each in booked]
-    used = usage.used_of(tenant_keys=[tenant.pk], slots=slots, now=now)[tenant.pk] if slots else {}
-    silent = [each.feature for each in slots if each.feature not in used]
+    uses = usage.uses_of(tenant_keys=[tenant.pk], slots=slots, now=now)[tenant.pk] if slots else {}
+    silent = [each.feature for each in slots if each.feature not in uses]
     told = usage.reported_totals([tenant.pk])[tenant.pk] if silent else {}
-    return {
-        slot.feature: Measured(slot.period, used.get(slot.feature, _told(told, slot.feature, each)))
-        for slot, each in zip(slots, booked, strict=True)
-    }
+    found = {}
+    for slot, each in zip(slots, booked, strict=True):
+        use = uses.get(slot.feature)
+        used = use.used if use else _told(told, slot.feature, each)
+        found[slot.feature] = Measured(slot.period, used, level=use.level if use else used)
+    return found
 
 
 def _told(told: Mapping[str, usage.ReportedTotal], feature: str, held: Held) -> int | None:
@@ -90,18 +94,16 @@ def slot_of(held: Held, *, at: datetime) -> Slot:
     return Slot(held.entitlement.feature, held.entitlement.aggregate, held.recurrence.period_at(at))
 
 
-def ceiling_of(held: Held, *, version: int, none: bool = False) -> Ceiling:
-    """Up to where it is booked. `none`: nothing is accepted, whatever the plan says."""
+def ceiling_of(held: Held, *, version: int) -> Ceiling:
+    """Up to where it is booked."""
     entitlement = held.entitlement
-    if none:
-        return Ceiling(limit=0, version=version)
     thresholds = entitlement.terms.warning_thresholds
     return Ceiling(limit=entitlement.most, soft=entitlement.soft, thresholds=thresholds, version=version)
 
 
 def plan_credits(held: Held) -> PlanCredits | None:
     """What the plan gives of a wallet, period by period; None: nothing."""
-    entitlement, terms = held.entitlement, held.entitlement.terms
+    entitlement, terms, former = held.entitlement, held.entitlement.terms, held.former
     if not entitlement.granted or entitlement.limit is None:
         return None
     return PlanCredits(
@@ -113,4 +115,5 @@ def plan_credits(held: Held) -> PlanCredits | None:
         thresholds=terms.warning_thresholds,
         ref=entitlement.source,
         since=held.since,
+        former=((former.entitlement.until, plan_credits(former)),) if former and former.entitlement.until else (),
     )

@@ -1,6 +1,7 @@
 """What somebody reads who is stopped at a limit."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -42,6 +43,11 @@ def refusal(request: HttpRequest, decision: Decision) -> HttpResponse:
 
 def _problem(decision: Decision) -> HttpResponse:
     body = {"type": "about:blank", "title": "Forbidden", "status": 403, "detail": decision.message}
-    return JsonResponse(
-        body | {"decision": as_document(decision)}, status=403, content_type=PROBLEM, encoder=DjangoJSONEncoder
-    )
+    return JsonResponse(body | {"decision": as_document(decision)}, status=403, content_type=PROBLEM, encoder=_Encoder)
+
+
+class _Encoder(DjangoJSONEncoder):
+    """What was asked for may be a set."""
+
+    def default(self, value: Any) -> Any:
+        return sorted(value, key=str) if isinstance(value, set | frozenset) else super().default(value)

@@ -26,6 +26,8 @@ class Ceiling(models.Model):
     limit_after = models.BigIntegerField(null=True)
     soft_after = models.BooleanField(default=False)
     source_after = models.TextField(blank=True)
+    reason = models.CharField(max_length=40, help_text="Why there may be none where nothing grants any.")
+    plan = models.TextField(blank=True, help_text="The first plan that the tenant holds.")
     version = models.BigIntegerField(help_text="Of the entitlements that brought the last change.")
 
     class Meta:

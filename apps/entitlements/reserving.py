@@ -79,7 +79,8 @@ def _reserve_usage(wish: _Wish, held: Held, reason: Reason | None) -> Reserved:
         tenant=wish.tenant,
         slot=slot_of(held, at=wish.now),
         amount=wish.amount,
-        ceiling=ceiling_of(held, version=wish.tenant.entitlements_version, none=reason is not None),
+        ceiling=ceiling_of(held, version=wish.tenant.entitlements_version),
+        closed=reason is not None,
         key=wish.key,
         actor=wish.actor,
         expires_at=wish.expires_at,
@@ -90,8 +91,9 @@ def _reserve_usage(wish: _Wish, held: Held, reason: Reason | None) -> Reserved:
 
 
 def _reserve_credits(wish: _Wish, held: Held, reason: Reason | None) -> Reserved:
-    if reason is not None:
-        return Reserved(refused(reason, held.entitlement.feature, held, requested=wish.amount), "")
+    refusal = Reserved(refused(reason, held.entitlement.feature, held, requested=wish.amount), "") if reason else None
+    if refusal and wish.key is None:
+        return refusal
     spent = credits.reserve(
         tenant=wish.tenant,
         feature=held.entitlement.feature,
@@ -100,8 +102,12 @@ def _reserve_credits(wish: _Wish, held: Held, reason: Reason | None) -> Reserved
         actor=wish.actor,
         expires_at=wish.expires_at,
         plan=plan_credits(held),
+        # What was set aside under this key before is answered as it was.
+        closed=refusal is not None,
         now=wish.now,
     )
+    if refusal and not spent.reservation_id:
+        return refusal
     decision = spending.decision_of(held, spent, requested=wish.amount, now=wish.now)
     return Reserved(decision, f"credits:{spent.reservation_id}" if spent.reservation_id else "")
 
@@ -112,11 +118,12 @@ def confirm(*, tenant: Tenant, reservation: str, amount: int | None = None, acto
     Raises:
         UnknownReservation: when this tenant has none of that name.
         ReservationClosed: when it was released, or its time was up, before.
-        InvalidRequest: when the amount is no whole number from 0, or more than was set aside.
+        InvalidRequest: when the amount is no whole number from 1; release it to use nothing.
+        UnusableAmount: when it is more than was set aside.
     """
     book, key = _parsed(reservation)
     if amount is not None:
-        quantity(reservation, amount)
+        quantity(reservation, amount, least=1)
     if book == "usage":
         usage.confirm(tenant=tenant, reservation_id=key, amount=amount, actor=actor, now=now)
     else:

@@ -28,11 +28,15 @@ MOST_KEPT = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One feature as a tenant holds it, when what was used of it is forgotten, and from when on it holds it so."""
+    """One feature as a tenant holds it, when what was used of it is forgotten, and from when on it holds it so.
+
+    `former`: as it was held under an override that has ended by itself, at its `until`.
+    """
 
     entitlement: Entitlement
     recurrence: Recurrence
     since: datetime
+    former: "Held | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ kept = Snapshots()
 def snapshot_of(tenant: Tenant, *, now: datetime) -> Snapshot:
     """What a tenant may at a moment."""
     known = kept.get(tenant.pk)
-    if known is not None and known.version == tenant.entitlements_version and known.since <= now < known.until:
+    if known is not None and known.version >= tenant.entitlements_version and known.since <= now < known.until:
         return known
     return renewed(tenant, now=now)
 
@@ -94,16 +98,19 @@ def renewed(tenant: Tenant, *, now: datetime) -> Snapshot:
 
 def compiled(tenant: Tenant, *, now: datetime) -> Snapshot:
     """Work out what a tenant may, from all that has a say."""
-    # Read before the sources: whatever changes meanwhile brings a version that is newer than this.
-    version = tenant.entitlements_version
+    # Not that of the caller's object, which may have seen what was rolled back since. Read before the sources:
+    # whatever changes meanwhile brings a version that is newer than this.
+    version = Tenant.objects.values_list("entitlements_version", flat=True).get(pk=tenant.pk)
     ends = _ends_of_overrides(tenant)
     holding = plans.holdings([tenant], now=now)[tenant.pk]
+    # At the beginning of time no override was over.
+    former = plans.holdings([tenant], now=BEGINNING)[tenant.pk] if any(each <= now for each in ends) else holding
     return Snapshot(
         version=version,
         since=max((each for each in ends if each <= now), default=BEGINNING),
         until=min((each for each in ends if each > now), default=FOREVER),
         plans=tuple(dict.fromkeys(each.ref for each in holding.plans)),
-        features={key: _held(tenant, each) for key, each in holding.entitlements.items()},
+        features={key: held(tenant, each, former.entitlements[key]) for key, each in holding.entitlements.items()},
     )
 
 
@@ -112,6 +119,8 @@ def _ends_of_overrides(tenant: Tenant) -> list[datetime]:
     return list(present.exclude(until=None).values_list("until", flat=True))
 
 
-def _held(tenant: Tenant, entitlement: Entitlement) -> Held:
+def held(tenant: Tenant, entitlement: Entitlement, former: Entitlement) -> Held:
+    """A feature as a tenant holds it. `former`: as it would be held if no override had ended by itself."""
     made = tenant.created_at
-    return Held(entitlement, recurrence_of(entitlement, since=made), max(entitlement.since or made, made))
+    before = held(tenant, former, former) if former.until != entitlement.until else None
+    return Held(entitlement, recurrence_of(entitlement, since=made), max(entitlement.since or made, made), before)

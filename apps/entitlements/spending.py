@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import Error as DatabaseError
 from django.db import transaction
 
 from apps.core.actors import Actor
+from apps.core.keys import own_key
 from apps.credits import selectors, services
 from apps.credits.types import CreditType, Outcome, Spent
 from apps.entitlements import booking, failing
@@ -61,7 +61,7 @@ def spend(
     order = _Order(tenant, kind, quantity(credit_type, times, least=1), actor, object_ref, idempotency_key, now)
     try:
         return _carried_out(order)
-    except DatabaseError as error:
+    except failing.UNANSWERED as error:
         return failing.answer(tenant=tenant, feature=kind.feature, requested=order.cost, error=error)
 
 
@@ -70,8 +70,12 @@ def _carried_out(order: _Order) -> Decision:
     snapshot = snapshot_of(order.tenant, now=order.now)
     held = snapshot.features.get(wallet) or held_since(order.tenant, wallet, now=order.now)
     reason = why_not(order.tenant, snapshot, held)
-    if held is None or reason is not None:
+    if held is None:
         return refused(reason or Reason.FEATURE_NOT_FOUND, wallet, held, requested=order.cost)
+    if reason is not None:
+        # What was charged under this key before is answered as it was.
+        spent = _spent(order, held, closed=True) if order.key is not None else None
+        return _told(order, held, spent) if spent and spent.operation_id else _refused(reason, order, held)
     return _with_usage(order, held) if order.kind.usage_feature else _charged(order, held)
 
 
@@ -81,7 +85,7 @@ def _with_usage(order: _Order, held: Held) -> Decision:
             tenant=order.tenant,
             feature=order.kind.usage_feature,
             amount=order.times,
-            idempotency_key=f"{order.key}/usage" if order.key else None,
+            idempotency_key=None if order.key is None else own_key("usage", order.key),
             actor=order.actor,
             now=order.now,
         )
@@ -94,8 +98,20 @@ def _with_usage(order: _Order, held: Held) -> Decision:
         return charged
 
 
+def _refused(reason: Reason, order: _Order, held: Held) -> Decision:
+    return refused(reason, order.kind.feature, held, requested=order.cost)
+
+
 def _charged(order: _Order, held: Held) -> Decision:
-    spent = services.spend(
+    return _told(order, held, _spent(order, held))
+
+
+def _told(order: _Order, held: Held, spent: Spent) -> Decision:
+    return decision_of(held, spent, requested=order.cost, now=order.now)
+
+
+def _spent(order: _Order, held: Held, *, closed: bool = False) -> Spent:
+    return services.spend(
         tenant=order.tenant,
         feature=order.kind.feature,
         amount=order.cost,
@@ -104,9 +120,10 @@ def _charged(order: _Order, held: Held) -> Decision:
         key=order.key,
         actor=order.actor,
         plan=plan_credits(held),
+        times=order.times,
+        closed=closed,
         now=order.now,
     )
-    return decision_of(held, spent, requested=order.cost, now=order.now)
 
 
 def decision_of(held: Held, spent: Spent, *, requested: int, now: datetime) -> Decision:

@@ -1,6 +1,5 @@
 """A tenant's wallets of credits, with what its plan gives them: what people do to them, and see of them."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -119,14 +118,3 @@ def expire(*, tenant: Tenant, grant_id: UUID, reason: str, actor: Actor, now: da
 def _plan_of_grant(tenant: Tenant, grant_id: UUID, now: datetime) -> PlanCredits | None:
     row = Grant.objects.filter(tenant_uuid=tenant.pk, id=grant_id).first()
     return plan_of(tenant, row.feature, now=now) if row else None
-
-
-def settle(*, tenants: Iterable[Tenant], now: datetime) -> None:
-    """Book what time has brought to the wallets of these tenants.
-
-    Nothing depends on it but what the ledger tells: whoever reads or spends takes the time
-    into account.
-    """
-    for tenant in tenants:
-        for held in wallets(tenant=tenant, now=now):
-            services.settle(tenant=tenant, feature=held.entitlement.feature, plan=plan_credits(held), now=now)

@@ -17,6 +17,7 @@ from apps.audit import services as audit
 from apps.audit.services import Cause
 from apps.core.actors import Actor
 from apps.core.locks import advisory_lock
+from apps.entitlements.limiting.admitting import first_administrator
 from apps.lifecycle.errors import NoFirstAdministrator, NothingGranted
 from apps.plans.models import PlanAssignment
 from apps.tenants import context, links, schema
@@ -86,7 +87,7 @@ def _make_domain(tenant: Tenant) -> None:
 def _make_administrator(tenant: Tenant) -> None:
     # Before the limit on users is held: whoever renews entitlements takes the two in this order.
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-    with context.enter_unfinished(tenant):
+    with context.enter_unfinished(tenant), first_administrator(tenant):
         accounts.create_administrator(new=tenants.first_administrator(tenant))
     tenants.forget_password(tenant=tenant)
 

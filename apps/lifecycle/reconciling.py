@@ -7,7 +7,6 @@ from django.db import transaction
 from apps.audit import services as audit
 from apps.core.actors import Actor
 from apps.core.jobs import enqueue
-from apps.entitlements import wallets
 from apps.lifecycle.alerts import END_OF_TENANT
 from apps.lifecycle.difference import Difference, difference
 from apps.lifecycle.retention import Retention
@@ -72,8 +71,6 @@ def _plan_deletion(found: Difference, *, actor: Actor, now: datetime) -> None:
 def _hold_plans(found: Difference, *, actor: Actor, now: datetime) -> None:
     tenant = found.tenant
     before, cycles = _limits_shown(tenant, now), [each for each in found.changes if each.field == "billing_cycles"]
-    # What the former plan gave until now it gives by its own terms.
-    wallets.settle(tenants=[tenant], now=now)
     plan_services.assign_plans(tenant=tenant, assigned=found.assigned or (), now=now)
     audit.record(
         actor=actor,

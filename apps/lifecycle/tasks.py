@@ -10,7 +10,8 @@ from apps.billing import selectors as billing
 from apps.core import clock
 from apps.core.actors import CLOCK, WORKER, Actor, ActorKind
 from apps.core.jobs import enqueue, every_minute, every_night, job, purge, retry_stalled
-from apps.entitlements import wallets
+from apps.entitlements import settling
+from apps.entitlements.limiting import ceilings
 from apps.lifecycle import addressing, notices, offboarding, services, sweeping
 from apps.lifecycle.reconciling import reconcile
 from apps.tenants import archive, burial
@@ -119,5 +120,6 @@ def every_night_job() -> None:
     sweeping.nightly(clock=clock.now)
     archive.sweep_drafts(folder=Path(settings.TENANTRY_EXPORT_DIR), now=clock.now())
     inbox.forget_old(now=clock.now())
-    wallets.settle(tenants=Tenant.objects.iterator(), now=clock.now())
+    ceilings.keep_all(now=clock.now())
+    settling.settle(tenants=Tenant.objects.iterator(), now=clock.now())
     purge()

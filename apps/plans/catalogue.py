@@ -1,7 +1,7 @@
 """Features, plans that need no price in Stripe, and which plan is the default."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,16 @@ from apps.plans.offers import refuse_what_no_plan_grants
 from apps.plans.resolution import Grant, Grantable
 from apps.plans.terms import Aggregate, Kind, amount_in_words
 
+# Each tells the keys of features whose number is counted by somebody above.
+_counted: list[Callable[[], Collection[str]]] = []
+
 PLAN_KEY = re.compile(r"[a-zA-Z0-9]+(?::[a-zA-Z0-9]+)*")
+
+
+def count_only(keys: Callable[[], Collection[str]]) -> None:
+    """Let features of these keys be of the kind count alone: told by an app above, which counts them."""
+    if keys not in _counted:
+        _counted.append(keys)
 
 
 @transaction.atomic
@@ -47,7 +56,7 @@ def define_feature(
 
     Raises:
         UnusableGrant: when the key is not lower-case words joined by dashes, or too long.
-        UnusableFeature: when its kind has no such aggregate, or a word is too long.
+        UnusableFeature: when its kind has no such aggregate, a word is too long, or it is counted but no count.
         FeatureIsOfAnotherKind: when the feature is there, of another kind or aggregate.
     """
     if len(key) > 80 or not ENTITY_GRAMMAR.fullmatch(key):
@@ -57,6 +66,7 @@ def define_feature(
     words = {field: word for field, word in (("name", name), ("unit", unit), ("units", units)) if word}
     _refuse_unusable_words(words)
     _refuse_unusable_aggregate(key, kind, aggregate)
+    _refuse_uncountable(key, kind)
     # Whoever is judging a price meanwhile either sees the feature, or is done before the prices are read here.
     lock_until_commit("plans.publish")
     feature, created = Feature.objects.select_for_update(no_key=True).get_or_create(
@@ -101,6 +111,11 @@ def _refuse_unusable_words(words: Mapping[str, str]) -> None:
 def _refuse_unusable_aggregate(key: str, kind: str, aggregate: str | None) -> None:
     if aggregate not in {None, Aggregate.SUM.value} and kind != Kind.METERED:
         raise UnusableFeature(f"{key} is of the kind {kind}: only what is metered has the aggregate {aggregate}.")
+
+
+def _refuse_uncountable(key: str, kind: str) -> None:
+    if kind != Kind.COUNT and any(key in keys() for keys in _counted):
+        raise UnusableFeature(f"{key} is counted from a model, so it is of the kind count, not {kind}.")
 
 
 def _refuse_another_kind(feature: Feature, kind: str, aggregate: str | None) -> None:
@@ -176,13 +191,14 @@ def publish_version(
     newest = plan.versions.order_by("-number").first()
     if newest and newest.add_on == add_on and grants_of(newest) == dict(grants):
         return newest, False
-    number = newest.number + 1 if newest else 1
-    version = PlanVersion.objects.create(plan=plan, number=number, add_on=add_on, published_at=now)
-    known = features()
-    granted = [known[key] for key in grants]
-    Feature.objects.bulk_create([Feature(key=each.key, **_standing(each)) for each in granted], ignore_conflicts=True)
-    Allowance.objects.bulk_create([_allowance(version, each, grants[each.key]) for each in granted])
-    renewing.renew_if_default(plan, now=now)
+    with renewing.change_of(plan, now=now):
+        number = newest.number + 1 if newest else 1
+        version = PlanVersion.objects.create(plan=plan, number=number, add_on=add_on, published_at=now)
+        known = features()
+        granted = [known[key] for key in grants]
+        rows = [Feature(key=each.key, **_standing(each)) for each in granted]
+        Feature.objects.bulk_create(rows, ignore_conflicts=True)
+        Allowance.objects.bulk_create([_allowance(version, each, grants[each.key]) for each in granted])
     return version, True
 
 
@@ -214,10 +230,10 @@ def set_default_plan(*, key: str | None, actor: Actor, now: datetime) -> None:
     before = present.plan.key if present else None
     if before == key:
         return
-    DefaultPlan.objects.present().update(valid_to=Greatest(now, F("valid_from")))
-    if wanted:
-        DefaultPlan.objects.create(plan=wanted.plan, chosen_by=actor.label[:200], valid_from=now)
-    renewing.renew_all(now=now)
+    with renewing.change(None, now=now):
+        DefaultPlan.objects.present().update(valid_to=Greatest(now, F("valid_from")))
+        if wanted:
+            DefaultPlan.objects.create(plan=wanted.plan, chosen_by=actor.label[:200], valid_from=now)
     audit.record(
         actor=actor,
         action="plan.default_chosen",

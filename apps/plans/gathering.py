@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from apps.plans.metadata import STANDARD_ENTITIES, entity_name
@@ -31,7 +32,7 @@ class _Rows:
     assignments: list[PlanAssignment]
     overrides: list[Override]
     default: PlanVersion | None
-    default_since: datetime | None
+    default_since: Mapping[str, datetime]
     granted: Mapping[UUID, Mapping[str, Grant]]
 
 
@@ -71,13 +72,14 @@ def _read(keys: list[UUID], at: datetime | None) -> _Rows:
     held = PlanAssignment.objects.filter(tenant__in=keys).select_related("version__plan")
     assignments = list(_true(held, at).annotate(began_at=Subquery(began)))
     chosen = _true(DefaultPlan.objects.all(), at).first()
-    default = _newest_version(chosen, at) if chosen else None
+    published = _published(chosen, at) if chosen else []
+    default = published[0] if published else None
     versions = {each.version_id for each in assignments} | ({default.pk} if default else set())
     return _Rows(
         assignments=assignments,
         overrides=list(_true(Override.objects.filter(tenant__in=keys), at)),
         default=default,
-        default_since=chosen.valid_from if chosen else None,
+        default_since=_granted_since(published, chosen.valid_from) if chosen else {},
         granted=_granted(versions),
     )
 
@@ -87,9 +89,21 @@ def _true(rows: QuerySet[Any], at: datetime | None) -> Any:
     return timed.present() if at is None else timed.at(at)
 
 
-def _newest_version(chosen: DefaultPlan, at: datetime | None) -> PlanVersion | None:
+def _published(chosen: DefaultPlan, at: datetime | None) -> list[Any]:
+    """Every version of the default plan, newest first, with the features that it grants."""
     versions = PlanVersion.objects.filter(plan=chosen.plan_id).select_related("plan").order_by("-number")
-    return (versions if at is None else versions.filter(published_at__lte=at)).first()
+    known = versions if at is None else versions.filter(published_at__lte=at)
+    return list(known.annotate(features=ArrayAgg("allowances__feature_id", default=[])))
+
+
+def _granted_since(newest_first: list[Any], chosen_at: datetime) -> dict[str, datetime]:
+    """From when on the default plan grants each feature, without a version between that did not."""
+    since: dict[str, datetime] = {}
+    unbroken = set(newest_first[0].features) if newest_first else set()
+    for version in newest_first:
+        unbroken &= set(version.features)
+        since |= dict.fromkeys(unbroken, max(chosen_at, version.published_at))
+    return since
 
 
 def _granted(versions: set[UUID]) -> dict[UUID, dict[str, Grant]]:
@@ -122,7 +136,7 @@ def _gathered(key: UUID, rows: _Rows) -> Gathered:
     if rows.default:
         plans = plans if holds_plan else [_held(rows.default, "", 1), *plans]
         grants = rows.granted[rows.default.pk]
-        sources.append(Source(Origin.DEFAULT_PLAN, rows.default.ref, grants, since=rows.default_since))
+        sources.append(Source(Origin.DEFAULT_PLAN, rows.default.ref, grants, granted_since=rows.default_since))
     overrides = [_override_source(each) for each in rows.overrides if each.tenant_id == key]
     return Gathered(tuple(plans), (*overrides, *sources))
 

@@ -62,7 +62,7 @@ def _end_of_json(text: str) -> int:
     """Where a value ends that may itself have semicolons in it; 0 where there is none."""
     try:
         return json.JSONDecoder(parse_constant=_no_json).raw_decode(text)[1]
-    except ValueError:
+    except (ValueError, RecursionError):
         return 0
 
 
@@ -150,7 +150,7 @@ def _read_value(feature: Grantable, text: str) -> Any:
         return SWITCHES.get(text.strip().lower(), text)
     try:
         return json.loads(text, parse_constant=_no_json)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnusableGrant(
             f'{feature.key} is {text!r}, but must be JSON, such as 5, "large" or {{"a": 1}}.'
         ) from error
@@ -173,12 +173,21 @@ def refuse_unusable(feature: Grantable, grant: Grant) -> None:
 
 def _problem_of_number(feature: Grantable, grant: Grant) -> str:
     if grant.value is not None:
-        return f"it is granted as a number or unlimited, not as the value {json.dumps(grant.value)}"
-    if grant.limit is None:
+        return f"it is granted as a number or unlimited, not as the value {json.dumps(grant.value, default=str)}"
+    return (
+        _problem_of_limit(feature, grant.limit)
+        or _problem_of_period(feature, grant.terms)
+        or _problem_of_warnings(grant.terms)
+    )
+
+
+def _problem_of_limit(feature: Grantable, limit: Any) -> str:
+    if limit is None:
         return "it is granted as a number, never unlimited" if feature.kind == Kind.CREDITS else ""
-    if not 0 <= grant.limit <= MAX_LIMIT:
-        return f"{grant.limit} is not a number from 0 to {MAX_LIMIT}"
-    return _problem_of_period(feature, grant.terms) or _problem_of_warnings(grant.terms)
+    # To Python, true is a whole number too.
+    if not isinstance(limit, int) or isinstance(limit, bool):
+        return f"{limit!r} is not a whole number"
+    return "" if 0 <= limit <= MAX_LIMIT else f"{limit} is not a number from 0 to {MAX_LIMIT}"
 
 
 def _problem_of_period(feature: Grantable, terms: Terms) -> str:
@@ -214,6 +223,19 @@ def _problem_of_value(feature: Grantable, grant: Grant) -> str:
         return f"{grant.value!r} is neither on nor off"
     if grant.value is None:
         return "it needs a value, such as 5 or a text in quotation marks"
+    if not _can_be_kept(grant.value):
+        return "it has a value that cannot be kept: a zero byte, half a character, infinity, or what is not JSON"
     # What is answered when the question fails, and what becomes of it with a smaller plan, concerns every kind.
     others = replace(grant.terms, on_error=OnError.CLOSED.value, on_downgrade=OnDowngrade.BLOCK.value)
     return "" if others == Terms() else "a value does not start anew, and has no limit to warn of or to pass"
+
+
+def _can_be_kept(value: Any) -> bool:
+    """PostgreSQL takes less than Python does for JSON."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except (ValueError, TypeError, RecursionError):
+        return False
+    # A backslash that is one is doubled.
+    return "\\u0000" not in text.replace("\\\\", "")

@@ -1,9 +1,7 @@
 """What a plan can grant, and what a price's metadata says that its plan grants. Pure: the features are handed in."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from apps.plans.errors import UnusableGrant
 from apps.plans.grants import read_grant, refuse_unusable
@@ -67,17 +65,3 @@ def refuse_what_no_plan_grants(feature: Grantable, grant: Grant) -> None:
     refuse_unusable(feature, grant)
     if feature.kind == Kind.SWITCH and grant.value is not True:
         raise UnusableGrant(f"A plan that does not switch {feature.key} on leaves it out.")
-    if not _can_be_kept(grant.value):
-        raise UnusableGrant(
-            f"{feature.key} has a value that cannot be kept: a zero byte, half a character, or infinity."
-        )
-
-
-def _can_be_kept(value: Any) -> bool:
-    """PostgreSQL takes less than Python does for JSON."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        text.encode()
-    except ValueError:
-        return False
-    return "\\u0000" not in text

@@ -40,19 +40,19 @@ def set_override(
     # The feature before the tenant, as publishing has it: so the two never wait for each other.
     row = catalogue.ensure_feature(known)
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-    before = _end(tenant, feature, because=f"Replaced: {reason}", actor=actor, now=now)
-    override = Override.objects.create(
-        tenant=tenant,
-        feature=row,
-        kind=known.kind,
-        limit=grant.limit,
-        value=grant.value,
-        reason=reason.strip(),
-        author=actor.label[:200],
-        valid_from=now,
-        until=until,
-    )
-    renewing.renew(tenant, now=now)
+    with renewing.change(tenant, now=now):
+        before = _end(tenant, feature, because=f"Replaced: {reason}", actor=actor, now=now)
+        override = Override.objects.create(
+            tenant=tenant,
+            feature=row,
+            kind=known.kind,
+            limit=grant.limit,
+            value=grant.value,
+            reason=reason.strip(),
+            author=actor.label[:200],
+            valid_from=now,
+            until=until,
+        )
     _record("override_set", tenant, feature, before, override, reason=reason, actor=actor, now=now)
     return override
 
@@ -71,8 +71,8 @@ def end_override(*, tenant: Tenant, feature: str, reason: str, actor: Actor, now
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
     if feature not in selectors.overrides_in_force(tenant, now=now):
         raise NoOverride(f"{feature} of tenant {tenant.tenant_id!r} is not overridden, or not any more.")
-    before = _end(tenant, feature, because=reason, actor=actor, now=now)
-    renewing.renew(tenant, now=now)
+    with renewing.change(tenant, now=now):
+        before = _end(tenant, feature, because=reason, actor=actor, now=now)
     _record("override_ended", tenant, feature, before, None, reason=reason, actor=actor, now=now)
 
 

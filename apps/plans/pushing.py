@@ -100,6 +100,13 @@ def _refuse_unusable_grants(wanted: Catalogue, new: tuple[PlanRef, ...]) -> None
 
 def _publish(ref: PlanRef, wanted: CataloguedPlan, content: str, *, actor: Actor, now: datetime) -> None:
     plan = _plan(ref, wanted)
+    with renewing.change_of(plan, now=now):
+        _write_version(plan, ref, wanted, content, now=now)
+    after = {"version": str(ref), "features": sorted(wanted.grants)}
+    audit.record(actor=actor, action="plan.published", subject=f"plan:{ref.name}", now=now, after=after)
+
+
+def _write_version(plan: Plan, ref: PlanRef, wanted: CataloguedPlan, content: str, *, now: datetime) -> None:
     number = _number(plan, ref)
     version = PlanVersion.objects.create(
         plan=plan,
@@ -118,9 +125,6 @@ def _publish(ref: PlanRef, wanted: CataloguedPlan, content: str, *, actor: Actor
         Allowance.objects.create(version=version, feature=feature, kind=feature.kind, **amount, **asdict(grant.terms))
     for position, paid in enumerate(wanted.prices):
         _price(version, position, paid)
-    renewing.renew_if_default(plan, now=now)
-    after = {"version": str(ref), "features": sorted(wanted.grants)}
-    audit.record(actor=actor, action="plan.published", subject=f"plan:{ref.name}", now=now, after=after)
 
 
 def _plan(ref: PlanRef, wanted: CataloguedPlan) -> Plan:

@@ -4,7 +4,8 @@ For each feature, in this order:
 
 1. an **override** that is not over: it wins, whatever the plans say;
 2. the tenant's **plans**: of several the most generous, per feature, plus its **add-ons**, each
-   times its quantity, to what counts in the same period;
+   times its quantity, to what counts in the same period, as a month and a monthly billing
+   period are;
 3. the **default plan**, in the place of a plan, for a tenant that holds none;
 4. **absent**: nothing, but for an entity of The Things Stack, which no plan then limits.
 
@@ -19,6 +20,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from apps.plans.metadata import MAX_LIMIT
 from apps.plans.terms import (
     DEFAULT_WARNING_THRESHOLDS,
     NUMBERED,
@@ -33,7 +35,7 @@ from apps.plans.terms import (
     amount_in_words,
 )
 
-# What comes back never comes back only once; a billing period is taken for a month.
+# What comes back never comes back only once; a billing period of which nothing is known is taken for a month.
 TIMES_A_YEAR = {
     ResetPeriod.HOUR: 8760,
     ResetPeriod.DAY: 365,
@@ -100,7 +102,8 @@ class Source:
     """One thing that has a say. `order` decides between equals, lowest first; `until` is the first moment too late.
 
     `cycle`: of the subscription that it is held through; None: it is held through none.
-    `since`: from when on it has been held as it is.
+    `since`: from when on it has been held as it is; `granted_since`: of single features, where
+    they came later.
     """
 
     origin: Origin
@@ -112,6 +115,11 @@ class Source:
     reason: str = ""
     cycle: Cycle | None = None
     since: datetime | None = None
+    granted_since: Mapping[str, datetime] = field(default_factory=dict)
+
+    def since_of(self, feature: str) -> datetime | None:
+        """From when on it has granted a feature."""
+        return self.granted_since.get(feature, self.since)
 
 
 @dataclass(frozen=True)
@@ -259,7 +267,8 @@ def _absent(feature: Grantable, sources: Sequence[Source]) -> Grant | None:
 def _alone(feature: Grantable, granting: Sequence[Source]) -> _Outcome:
     """The source that counts where nothing can be added."""
     best = _best(feature, granting)
-    return _Outcome(_says(feature, best), best.origin, (best,), _why(feature, best, granting), best.cycle, best.since)
+    why, since = _why(feature, best, granting), best.since_of(feature.key)
+    return _Outcome(_says(feature, best), best.origin, (best,), why, best.cycle, since)
 
 
 def _numbered(feature: Grantable, base: Sequence[Source], add_ons: Sequence[Source]) -> _Outcome:
@@ -273,7 +282,7 @@ def _numbered(feature: Grantable, base: Sequence[Source], add_ons: Sequence[Sour
         )
         for period in periods
     ]
-    return max(outcomes, key=lambda each: generosity(feature, each.grant))
+    return max(outcomes, key=lambda each: generosity(feature, _by_the_cycle(each.grant, each.cycle)))
 
 
 def _added(feature: Grantable, base: Sequence[Source], add_ons: Sequence[Source]) -> _Outcome:
@@ -281,12 +290,19 @@ def _added(feature: Grantable, base: Sequence[Source], add_ons: Sequence[Source]
     others = [each for each in add_ons if each is not best]
     total = _sum([_times(feature, each) for each in (best, *others)])
     why = "add-ons are added up" if others else _why(feature, best, base)
-    return _Outcome(total, best.origin, (best, *others), why, best.cycle, best.since)
+    return _Outcome(total, best.origin, (best, *others), why, best.cycle, best.since_of(feature.key))
 
 
 def _period(feature: Grantable, source: Source) -> str:
-    grant = _says(feature, source)
+    grant = _by_the_cycle(_says(feature, source), source.cycle)
     return grant.terms.reset_period if grant else ResetPeriod.NEVER.value
+
+
+def _by_the_cycle(grant: Grant | None, cycle: Cycle | None) -> Grant | None:
+    """The same, with a billing period that is as long as a month, or another period, called that."""
+    if grant is None or cycle is None or cycle.count != 1 or grant.terms.reset_period != ResetPeriod.BILLING_PERIOD:
+        return grant
+    return replace(grant, terms=replace(grant.terms, reset_period=cycle.unit.value))
 
 
 def _of(origin: Origin, sources: Sequence[Source]) -> list[Source]:
@@ -304,7 +320,7 @@ def _why(feature: Grantable, best: Source, granting: Sequence[Source]) -> str:
 def _best(feature: Grantable, granting: Sequence[Source]) -> Source:
     """The most generous; among equals the first in order."""
     ordered = sorted(granting, key=lambda each: (each.order, each.ref))
-    return max(ordered, key=lambda each: generosity(feature, _says(feature, each)))
+    return max(ordered, key=lambda each: generosity(feature, _by_the_cycle(_says(feature, each), each.cycle)))
 
 
 def _says(feature: Grantable, source: Source) -> Grant | None:
@@ -333,15 +349,18 @@ def _times(feature: Grantable, source: Source) -> Grant:
     grant = _says(feature, source) or Grant(limit=0)
     if source.origin != Origin.ADD_ON or grant.limit is None:
         return grant
-    return replace(grant, limit=grant.limit * source.quantity)
+    return replace(grant, limit=min(grant.limit * source.quantity, MAX_LIMIT))
 
 
 def _sum(grants: Sequence[Grant]) -> Grant:
-    """Unlimited and anything is unlimited, and soft where any is; all else is as the first has it."""
+    """Unlimited and anything is unlimited, and soft where any is; all else is as the first has it.
+
+    No more than the database can count.
+    """
     limits = [each.limit for each in grants if each.limit is not None]
     soft = any(each.terms.enforcement == Enforcement.SOFT for each in grants)
     terms = replace(grants[0].terms, enforcement=Enforcement.SOFT.value) if soft else grants[0].terms
-    return Grant(limit=sum(limits) if len(limits) == len(grants) else None, terms=terms)
+    return Grant(limit=min(sum(limits), MAX_LIMIT) if len(limits) == len(grants) else None, terms=terms)
 
 
 def _trace(feature: Grantable, sources: Sequence[Source], outcome: _Outcome, at: datetime) -> tuple[Considered, ...]:

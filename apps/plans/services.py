@@ -4,11 +4,11 @@ Plans without a price are published by `catalogue`; exceptions for one tenant ar
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
@@ -20,9 +20,10 @@ from apps.core.actors import Actor
 from apps.core.locks import lock_until_commit
 from apps.plans import catalogue, renewing, selectors
 from apps.plans.gathering import features
-from apps.plans.metadata import LimitProblem, entity_name
-from apps.plans.models import Feature, ManagedPrice, Plan, PlanAssignment, PlanVersion, Subscription
-from apps.plans.offers import read_offer
+from apps.plans.metadata import ADD_ON_KEY, GRANT_PREFIX, LIMIT_PREFIX, LimitProblem, entity_name
+from apps.plans.models import DefaultPlan, Feature, ManagedPrice, Plan, PlanAssignment, PlanVersion, Subscription
+from apps.plans.offers import Offer, read_offer
+from apps.plans.resolution import Grantable
 from apps.plans.terms import Cycle
 from apps.tenants.models import Tenant
 
@@ -45,7 +46,8 @@ def publish_price(*, price_id: str, now: datetime) -> bool:
     """Make what a mirrored price's metadata grants the newest version of its plan.
 
     A malformed entry publishes nothing: the last good version stays, and an alert
-    names price, key, value and reason. Tells whether there is a new version.
+    names price, key, value and reason. So does anything that the database refuses.
+    Tells whether there is a new version.
     """
     # Before price and features are read: whoever waited here must not publish what they were before.
     lock_until_commit("plans.publish")
@@ -54,13 +56,37 @@ def publish_price(*, price_id: str, now: datetime) -> bool:
         return False
     known = features()
     offer = read_offer(price.metadata, known)
-    causes = [_malformed(price, offer.problems)] if offer.problems else []
+    problems, is_new = [*offer.problems, *_default_as_add_on(price, offer)], False
+    if not problems:
+        try:
+            is_new = _publish(price, offer, known, now=now)
+        except (IntegrityError, DataError) as error:
+            problems.append(_refused(price, error))
+    causes = [_malformed(price, problems)] if problems else []
     audit.set_alerts(subject=price.subject, codes=[MALFORMED_LIMIT], causes=causes, now=now)
-    if offer.problems:
-        return False
+    return is_new
+
+
+def _default_as_add_on(price: Price, offer: Offer) -> list[LimitProblem]:
+    """Every tenant without a plan has the default one, which cannot be an addition to a plan."""
+    if not offer.add_on or not DefaultPlan.objects.present().filter(plan__price_id=price.id).exists():
+        return []
+    reason = "its plan is the default plan, which cannot be an add-on: choose another default plan first"
+    return [LimitProblem(ADD_ON_KEY, price.metadata[ADD_ON_KEY], reason)]
+
+
+# In a savepoint: one price that the database refuses must not keep a whole customer from being followed.
+@transaction.atomic
+def _publish(price: Price, offer: Offer, known: Mapping[str, Grantable], *, now: datetime) -> bool:
     _ensure_entities(offer.grants.keys() - known.keys(), now=now)
     _, is_new = catalogue.publish_version(plan=_plan_of(price), grants=offer.grants, add_on=offer.add_on, now=now)
     return is_new
+
+
+def _refused(price: Price, error: Exception) -> LimitProblem:
+    keys = [each for each in sorted(price.metadata) if each.startswith((LIMIT_PREFIX, GRANT_PREFIX))]
+    granted = ", ".join(f"{each}={price.metadata[each]}" for each in keys)
+    return LimitProblem("the whole of it", granted, f"the database refuses that: {str(error).splitlines()[0]}")
 
 
 def _ensure_entities(new: Collection[str], *, now: datetime) -> None:
@@ -70,6 +96,16 @@ def _ensure_entities(new: Collection[str], *, now: datetime) -> None:
     rows = [Feature(key=each, name=entity_name(each), unlimited_when_absent=True) for each in sorted(new)]
     Feature.objects.bulk_create(rows, ignore_conflicts=True)
     catalogue.judge_prices_again(new, now=now)
+    # To them alone what no plan names is not unlimited, so that these have to be told that there is more to grant.
+    for tenant in _holders_of_add_ons_alone():
+        renewing.renew(tenant, now=now)
+
+
+def _holders_of_add_ons_alone() -> Iterable[Tenant]:
+    """In the order in which tenants are locked."""
+    held = PlanAssignment.objects.present()
+    add_ons, plans = (held.filter(version__add_on=each).values("tenant") for each in (True, False))
+    return Tenant.objects.filter(pk__in=add_ons).exclude(pk__in=plans).order_by("pk")
 
 
 def _malformed(price: Price, problems: Iterable[LimitProblem]) -> Cause:
@@ -130,13 +166,13 @@ def assign_plans(*, tenant: Tenant, assigned: Iterable[Assigned], now: datetime)
     What it held before, and holds no more, is kept as past.
     """
     wanted = {each.item_id: each for each in assigned}
-    present = {each.item_id: each for each in PlanAssignment.objects.present().filter(tenant=tenant)}
-    kept = {item for item, row in present.items() if item in wanted and _is_as(row, wanted[item])}
-    _end([row for item, row in present.items() if item not in kept], now=now)
-    PlanAssignment.objects.bulk_create(
-        [_assignment(tenant, each, now) for item, each in wanted.items() if item not in kept]
-    )
-    renewing.renew(tenant, now=now)
+    with renewing.change(tenant, now=now):
+        present = {each.item_id: each for each in PlanAssignment.objects.present().filter(tenant=tenant)}
+        kept = {item for item, row in present.items() if item in wanted and _is_as(row, wanted[item])}
+        _end([row for item, row in present.items() if item not in kept], now=now)
+        PlanAssignment.objects.bulk_create(
+            [_assignment(tenant, each, now) for item, each in wanted.items() if item not in kept]
+        )
 
 
 def _is_as(row: PlanAssignment, wanted: Assigned) -> bool:

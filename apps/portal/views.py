@@ -8,13 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.models import User
 from apps.core import clock
 from apps.core.actors import Actor
+from apps.credits.types import EntryKind
 from apps.lifecycle import personal
-from apps.portal.pages import plan_page
+from apps.portal.pages import credits_page, limits_page, plan_page, usage_page
+from apps.portal.pages.credits import Asked as AskedOfCredits
+from apps.portal.pages.usage import Asked as AskedOfUsage
 from apps.tenants.http import TenantRequest
 
 
@@ -25,6 +28,48 @@ def settings(request: HttpRequest) -> HttpResponse:
     tenant = cast("TenantRequest", request).tenant
     page = plan_page(tenant=tenant, host=request.get_host(), now=clock.now())
     return render(request, "portal/settings.html", {"page": page, "tenant": page.tenant})
+
+
+@never_cache
+@login_required
+@require_safe
+def limits(request: HttpRequest) -> HttpResponse:
+    """Everything that the plan allows, and how much of it is in use."""
+    page = limits_page(tenant=cast("TenantRequest", request).tenant, now=clock.now())
+    return render(request, "portal/limits.html", {"page": page})
+
+
+@never_cache
+@login_required
+@require_safe
+def credits(request: HttpRequest) -> HttpResponse:
+    """The balance, what comes, what things cost, and the ledger."""
+    asked = AskedOfCredits(
+        wallet=request.GET.get("wallet", ""),
+        kind=_one_of(EntryKind.values, request.GET.get("kind", "")),
+        before=_number(request.GET.get("before", "")),
+    )
+    page = credits_page(tenant=cast("TenantRequest", request).tenant, asked=asked, now=clock.now())
+    return render(request, "portal/credits.html", {"page": page})
+
+
+@never_cache
+@login_required
+@require_safe
+def usage(request: HttpRequest) -> HttpResponse:
+    """What was used of what is metered."""
+    asked = AskedOfUsage(*(request.GET.get(name, "") for name in ("feature", "period", "after")))
+    page = usage_page(tenant=cast("TenantRequest", request).tenant, asked=asked, now=clock.now())
+    return render(request, "portal/usage.html", {"page": page})
+
+
+def _one_of(known: list[str], text: str) -> str:
+    return text if text in known else ""
+
+
+def _number(text: str) -> int | None:
+    """A place in the ledger; None: its beginning, also of what is no number."""
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= 18 else None
 
 
 @never_cache

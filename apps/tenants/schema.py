@@ -53,7 +53,15 @@ class TenantMigrationExecutor(MigrationExecutor):
 
 Hook = Callable[[Tenant], None]
 _hooks: list[Hook] = []
+_hooks_before: list[Hook] = []
 _fingerprints: list[Callable[[], str]] = []
+
+
+def before_migration(hook: Hook) -> Hook:
+    """Call a function in each `migrate` that has migrations to do, before these, as `after_migration` does."""
+    if hook not in _hooks_before:
+        _hooks_before.append(hook)
+    return hook
 
 
 def after_migration(hook: Hook, *, fingerprint: Callable[[], str] = str) -> Hook:
@@ -154,14 +162,24 @@ def migrate(tenant: Tenant) -> None:
         return
     if not schema_exists(tenant.schema_name):
         raise TenantNotReady(f"Tenant {tenant.tenant_id!r} has no schema {tenant.schema_name!r} in this database.")
+    _run_migrations(tenant)
+    for hook in _hooks:
+        hook(tenant)
+    # Last: the hooks take what is to be locked before the tenant's row.
+    tenant.schema_version = current_version()
+    tenant.save(update_fields=["schema_version"])
+
+
+def _run_migrations(tenant: Tenant) -> None:
     with tenant_context(tenant):
         executor = TenantMigrationExecutor()
         executor.loader.check_consistent_history(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())
-    tenant.schema_version = current_version()
-    tenant.save(update_fields=["schema_version"])
-    for hook in _hooks:
+        leaves = executor.loader.graph.leaf_nodes()
+        to_do = executor.migration_plan(leaves)
+    for hook in _hooks_before if to_do else ():
         hook(tenant)
+    with tenant_context(tenant):
+        executor.migrate(leaves)
 
 
 def outdated() -> Iterator[Tenant]:

@@ -20,8 +20,9 @@ def events_are_append_only(
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT rolsuper, has_table_privilege(%s, 'UPDATE') OR has_any_column_privilege(%s, 'UPDATE')"
-            " OR has_table_privilege(%s, 'DELETE') FROM pg_roles WHERE rolname = current_user",
-            [table, table, table],
+            " OR has_table_privilege(%s, 'DELETE') OR has_table_privilege(%s, 'TRUNCATE')"
+            " FROM pg_roles WHERE rolname = current_user",
+            [table, table, table, table],
         )
         is_superuser, may_edit = cursor.fetchone()
     if is_superuser:

@@ -11,6 +11,10 @@ class TooFarAhead(TenantryError):
     """It has not been used yet."""
 
 
+class UnusableMoment(TenantryError):
+    """It is not said when it was used."""
+
+
 class OutsidePeriod(TenantryError):
     """The moment does not lie within the period it is to be counted in."""
 

@@ -215,6 +215,7 @@ class Reservation(models.Model):
                 condition=Q(state="open"),
                 name="usage_reservation_open",
             ),
+            models.Index(fields=["expires_at"], condition=Q(state="open"), name="usage_reservation_runs_out"),
         ]
 
     def __str__(self) -> str:

@@ -50,8 +50,8 @@ class Booking:
     """What was booked, or why not, with the numbers it was judged by.
 
     `used` is what is in use once it was booked, or as it is where it was refused; what
-    is set aside counts as used. A repeated call is answered with the numbers of the
-    first. `event_id` is None where nothing was booked.
+    is set aside counts as used. A repeated call is answered with the numbers and the slot
+    of the first. `event_id` is None where nothing was booked.
     """
 
     outcome: Outcome

@@ -1,17 +1,22 @@
 """Setting credits aside in the books."""
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from apps.core.errors import IdempotencyKeyReused, ReservationClosed, UnknownReservation
+from apps.core.periods import add_months
+from apps.credits import services
 from apps.credits.errors import UnusableAmount, UnusableReservation
 from apps.credits.models import Grant, Reservation
 from apps.credits.types import HoldState, Outcome
 from apps.credits.verifying import verify
 from tests.credits.conftest import HOUR, PRO, Purse
 from tests.factories import NOW
+
+DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
@@ -85,8 +90,9 @@ def test_the_same_key_sets_aside_once(purse: Purse) -> None:
 def test_where_the_plan_is_soft_what_is_not_there_is_overdrawn_with_the_confirmation(purse: Purse) -> None:
     purse.plan = replace(PRO, overdraft=True)
     held = purse.reserve(25)
-    assert (held.balance, held.used) == (0, 20)
-    assert purse.confirm(held.reservation_id).balance == -5
+    assert (held.balance, held.used, held.limit) == (0, 25, 20)
+    confirmed = purse.confirm(held.reservation_id)
+    assert (confirmed.balance, confirmed.used, confirmed.limit) == (-5, 25, 20)
     assert verify() == []
 
 
@@ -109,3 +115,21 @@ def test_another_tenants_is_unknown(purse: Purse) -> None:
 def test_one_that_would_be_over_at_once_is_an_error(purse: Purse) -> None:
     with pytest.raises(UnusableReservation, match="2026-03-01 12:00:00"):
         purse.reserve(1, expires_at=NOW)
+
+
+def test_what_was_promised_while_the_plan_was_soft_is_kept_once_it_is_hard(purse: Purse) -> None:
+    held = purse.reserve(25, plan=replace(PRO, overdraft=True))
+    assert purse.confirm(held.reservation_id, plan=PRO).balance == -5
+    assert verify() == []
+
+
+@pytest.mark.parametrize("how", ["release", "confirm"])
+def test_what_is_set_aside_over_the_turn_of_a_period_rolls_over_as_if_it_were_not(purse: Purse, how: str) -> None:
+    purse.plan, later = PRO, add_months(NOW, 1) + DAY
+    held = purse.reserve(10, expires_at=later + DAY)
+    assert purse.balance(now=later).amount == 20
+    assert services.settle(tenant=purse.tenant, feature="credits", plan=PRO, now=later - HOUR) == 20
+    assert verify() == []
+    # Of what comes back the plan keeps four.
+    assert getattr(purse, how)(held.reservation_id, now=later).balance == (24 if how == "release" else 20)
+    assert verify() == []

@@ -268,3 +268,49 @@ def test_settled_late_is_settled_on_time(
     assert_sound(often)
     assert_sound(late)
     assert shape(often) == shape(late)
+
+
+Stretch = tuple[datetime, PlanCredits | None, PlanCredits | None, datetime]
+
+
+@st.composite
+def stretches(draw: Callable[..., object]) -> list[Stretch]:
+    """From when on which plan is held, and what an override gives instead until when."""
+    found = []
+    for start in sorted(draw(st.sets(MOMENTS, max_size=3))):  # type: ignore[call-overload]
+        plan = draw(st.none() | plans())
+        until = start + draw(st.integers(1, 24 * 60)) * HOUR  # type: ignore[operator]
+        beneath = plan or plan_of(0, Recurrence(), since=start)
+        override = draw(st.none() | st.builds(lambda amount, own=beneath: replace(own, amount=amount), NUMBERS))
+        found.append((start, plan, override, until))
+    return found  # type: ignore[return-value]
+
+
+def held_at(stretch: Stretch, now: datetime) -> PlanCredits | None:
+    """What is handed in at a moment."""
+    _, plan, override, until = stretch
+    if override and now < until:
+        return override
+    return replace(plan, former=((until, override),)) if plan and override else plan
+
+
+@settings(max_examples=50, deadline=None)
+@given(scenes(), stretches(), st.lists(MOMENTS, max_size=6), MOMENTS)
+def test_so_it_is_when_plans_change_and_overrides_end(
+    scene: tuple[Wallet, PlanCredits | None], changes: list[Stretch], between: list[datetime], end: datetime
+) -> None:
+    """As long as the former terms are settled when terms are changed, and the new ones from then on."""
+    often, plan = scene
+    late = deepcopy(often)
+    present: Stretch = (START, plan, None, START)
+    looks = [(moment, None) for moment in between if moment < end]
+    for moment, change in sorted([*looks, *((each[0], each) for each in changes)], key=lambda each: each[0]):
+        for wallet in (often, late) if change else (often,):
+            settle(wallet, held_at(present, moment), moment)
+            if change:
+                settle(wallet, held_at(change, moment), moment)
+        present = change or present
+    for wallet in (often, late):
+        settle(wallet, held_at(present, end), end)
+        assert_sound(wallet)
+    assert shape(often) == shape(late)

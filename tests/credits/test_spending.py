@@ -20,6 +20,8 @@ from apps.credits.errors import (
     UnknownGrant,
     UnusableAmount,
     UnusableGrant,
+    UnusableKey,
+    UnusableText,
 )
 from apps.credits.models import Account, Grant, LedgerEntry, LowBalance, Operation
 from apps.credits.types import Category, Outcome
@@ -246,6 +248,58 @@ class TestPlan:
         assert [(each.threshold, each.used, each.limit) for each in newest_first] == [("80", 9, 10)]
 
 
+class TestLowBalance:
+    def told(self) -> list[tuple[str, int]]:
+        return sorted(LowBalance.objects.values_list("threshold", "balance"))
+
+    def test_of_what_was_bought_without_a_plan(self, purse: Purse) -> None:
+        purse.grant(100)
+        purse.spend(79)
+        assert self.told() == []
+        purse.spend(1)
+        purse.spend(20)
+        assert self.told() == [("100", 0), ("80", 20)]
+
+    def test_and_again_once_more_was_bought(self, purse: Purse) -> None:
+        for day, amount in ((0, 85), (1, 95)):
+            purse.grant(100, now=NOW + day * DAY)
+            purse.spend(amount, now=NOW + day * DAY)
+        assert self.told() == [("80", 15), ("80", 20)]
+
+    def test_whatever_became_of_the_credits(self, purse: Purse) -> None:
+        for feature, gone in (("a", "adjust"), ("b", "void"), ("c", "expire"), ("d", "time")):
+            other = Purse(tenant=purse.tenant, feature=feature)
+            granted = other.grant(10, expires_at=NOW + DAY)
+            if gone == "adjust":
+                other.adjust(-10)
+            elif gone == "time":
+                services.settle(tenant=purse.tenant, feature=feature, plan=None, now=NOW + DAY)
+            else:
+                getattr(other, gone)(granted.grant_id)
+            assert LowBalance.objects.filter(feature=feature, threshold="100", balance=0).exists(), gone
+
+    def test_in_the_periods_of_a_plan_too(self, purse: Purse) -> None:
+        purse.plan = PRO
+        purse.spend(1)
+        purse.adjust(-8)
+        assert self.told() == [("80", 1)]
+
+
+def test_a_late_grant_that_is_over_already_gives_nothing(purse: Purse) -> None:
+    services.settle(tenant=purse.tenant, feature="credits", plan=None, now=NOW + 2 * DAY)
+    assert purse.grant(9, expires_at=NOW + DAY).balance == 0 == purse.balance().amount
+    assert verify() == []
+
+
+@pytest.mark.parametrize(
+    "given", [{"reason": "a\0b"}, {"key": ""}, {"key": "a\0b"}, {"key": "\ud800"}, {"key": "tenantry:1"}]
+)
+def test_what_cannot_be_kept_is_refused(purse: Purse, given: dict[str, str]) -> None:
+    with pytest.raises((UnusableKey, UnusableText)):
+        purse.grant(1, **given)
+    assert purse.grant(1).balance == 1
+
+
 def fields_of(grant: Grant) -> dict[str, object]:
     return {each.attname: getattr(grant, each.attname) for each in Grant._meta.concrete_fields if each.name != "pk"}
 
@@ -261,7 +315,7 @@ class TestStatements:
         few = self.count(purse, key="a")
         for _ in range(20):
             purse.grant(1)
-        purse.spend(23)
+        purse.spend(12)
         assert self.count(purse, key="b") == few == 9
 
     def test_and_as_many_however_many_it_touches(self, purse: Purse) -> None:
@@ -269,7 +323,8 @@ class TestStatements:
             purse.grant(1)
         with CaptureQueriesContext(connection) as log:
             purse.spend(20)
-        assert len(log.captured_queries) == 8
+        # One of them tells that the wallet is empty.
+        assert len(log.captured_queries) == 9
         assert len(purse.entries()) == 40
 
     def test_grants_of_which_nothing_is_left_are_not_looked_through(self, purse: Purse) -> None:

@@ -80,10 +80,13 @@ def assert_sound(wallet: Wallet, opening: int = 0) -> None:
 
 def shape(wallet: Wallet) -> tuple[Any, ...]:
     """What there is, whatever way it came about."""
+    there = [each for each in wallet.lots.values() if each.remaining or each.held]
     lots = [
         (each.category, each.remaining, each.held, each.expires_at, each.priority, each.is_counted)
-        for each in wallet.lots.values()
-        if each.remaining or each.held
+        for each in there
+        if not each.is_over(wallet.at)
     ]
-    order = sorted(lots, key=str)
-    return wallet.balance, wallet.debt, wallet.used, wallet.limit, wallet.period, wallet.granted, order
+    # Of what is over it only matters how much is set aside.
+    over = sum(each.held for each in there if each.is_over(wallet.at))
+    numbers = (wallet.balance, wallet.debt, wallet.used, wallet.limit, wallet.granted, wallet.full, over)
+    return numbers, wallet.period, sorted(lots, key=str)

@@ -56,6 +56,20 @@ def run_demo(home: Path, *options: str, python: str = sys.executable, **how: Any
     return document
 
 
+def manage(home: Path, *command: str) -> str:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", *command],
+        cwd=ROOT,
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
 def told(outcome: dict[str, Any]) -> dict[str, tuple[Any, ...]]:
     keys = ("state", "provisioning", "plan", "host")
     return {tenant["tenant_id"]: tuple(tenant[key] for key in keys) for tenant in outcome["tenants"]}
@@ -66,8 +80,28 @@ EXPECTED = {
     "globex": ("approved", "ready", "plan:business@1", "globex.localhost"),
     "hooli": ("approved", "ready", "plan:enterprise@1", "hooli.localhost"),
     "initech": ("flagged", "ready", "plan:businessus@1", "initech.localhost"),
-    "umbrella": ("suspended", "ready", "plan:starter@1", "umbrella.localhost"),
+    "umbrella": ("suspended", "ready", "plan:free@1", "umbrella.localhost"),
 }
+# Of some weeks of history: what is used, of how much, and how near that is.
+USED = {
+    "acme": {"projects": (3, 3, "reached"), "credits": (23, 25, "near"), "api-calls": (5_500, 10_000, "within")},
+    "globex": {"projects": (6, 25, "within"), "credits": (36, 320, "within"), "api-calls": (86_000, 100_000, "near")},
+    "hooli": {"projects": (1, None, "within"), "credits": (8, 1_000, "within"), "storage": (4, 5_000, "within")},
+    "initech": {
+        "projects": (3, 25, "within"),
+        "storage": (210, 500, "within"),
+        "api-calls": (112_000, 100_000, "over"),
+    },
+}
+
+
+def used(outcome: dict[str, Any]) -> dict[str, dict[str, tuple[Any, ...]]]:
+    """What the tenants have used of the features of `USED`."""
+    told = {tenant["tenant_id"]: tenant["usage"] for tenant in outcome["tenants"]}
+    return {
+        tenant_id: {feature: tuple(told[tenant_id][feature].values()) for feature in features}
+        for tenant_id, features in USED.items()
+    }
 
 
 def test_it_runs_with_nothing_configured_and_a_second_run_keeps_what_is_there(home: Path) -> None:
@@ -81,7 +115,9 @@ def test_it_runs_with_nothing_configured_and_a_second_run_keeps_what_is_there(ho
         "gateways": 10,
         "organizations": None,
         "users": 25,
+        "projects": 25,
     }
+    assert used(first) == USED
     assert globex["admin"] == {"username": "hank", "email": "hank@globex.example"}
     assert globex["sign_in_link"].startswith("http://globex.localhost:8000/welcome/")
     assert (home / "local.env").stat().st_mode & 0o077 == 0
@@ -90,8 +126,11 @@ def test_it_runs_with_nothing_configured_and_a_second_run_keeps_what_is_there(ho
     assert told(second) == EXPECTED
     schemas = [{tenant["tenant_id"]: tenant["schema"] for tenant in run["tenants"]} for run in (first, second)]
     assert schemas[0] == schemas[1]
+    assert used(second) == USED
+    assert "what the books say" in manage(home, "credits_verify")
 
 
+@pytest.mark.slow
 def test_after_root_another_user_can_run_it_on_the_same_machine() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")

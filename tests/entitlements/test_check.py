@@ -1,6 +1,7 @@
 """Asking whether a tenant may, without booking anything."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -199,6 +200,21 @@ class TestSnapshot:
         )
         assert not check(tenant=fresh(acme), feature="sso", now=NOW).has_access
 
+    def test_a_version_that_was_taken_back_stands_for_nothing(self, acme: Tenant) -> None:
+        define("sso", Kind.SWITCH)
+        allowed, refused = Grant(value=True), Grant(value=False)
+        stale = fresh(acme)
+        with transaction.atomic():
+            with transaction.atomic():
+                set_override(
+                    tenant=stale, feature="sso", grant=allowed, reason="x", until=None, actor=SOMEBODY, now=NOW
+                )
+                transaction.set_rollback(True)
+            # The caller's object still has the version that was never committed.
+            assert not check(tenant=stale, feature="sso", now=NOW).has_access
+        set_override(tenant=fresh(acme), feature="sso", grant=refused, reason="y", until=None, actor=SOMEBODY, now=NOW)
+        assert check(tenant=fresh(acme), feature="sso", now=NOW).reason == Reason.REVOKED
+
     def test_a_new_version_of_the_default_plan_counts_at_once(self, acme: Tenant) -> None:
         define("sso", Kind.SWITCH)
         define("backups", Kind.SWITCH)
@@ -229,6 +245,11 @@ class TestFailing:
 
         monkeypatch.setattr(asking.measuring, "measure", fails)
         return tenant
+
+    @pytest.fixture(autouse=True)
+    def outside_of_a_transaction(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The test itself runs in one."""
+        monkeypatch.setattr(failing, "connection", SimpleNamespace(in_atomic_block=False))
 
     def test_closed_unless_the_plan_says_otherwise(self, broken: Tenant) -> None:
         before = failing.failures["api-calls"]

@@ -57,7 +57,7 @@ class TestEntitlementCheck:
     def test_no(self, rich: Tenant, run: Run) -> None:
         code, told = run("entitlement_check", "acme", "api-calls", "--requested", "101")
         assert code == 2
-        assert told.startswith("no (limit_exceeded): The limit of 100 api calls is reached.")
+        assert told.startswith("no (limit_exceeded): The limit for api calls is reached: 0 of 100 in use.")
 
     def test_there_is_no_such_feature(self, rich: Tenant, run: Run) -> None:
         code, told = run("entitlement_check", "acme", "flying")

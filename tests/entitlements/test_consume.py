@@ -1,25 +1,31 @@
 """Booking what is used, through the facade."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from apps.core.errors import IdempotencyKeyReused
+from apps.entitlements import snapshot
 from apps.entitlements.decisions import Reason
-from apps.entitlements.errors import CountedFromModel, InvalidRequest, WrongKind
-from apps.entitlements.facade import check, consume, release, usage_set
+from apps.entitlements.errors import CountedFromModel, EntityIsBooked, InvalidRequest, WrongKind
+from apps.entitlements.facade import check, consume, ingest, release, usage_set
+from apps.entitlements.ingesting import Report
 from apps.entitlements.selectors import registry_totals
+from apps.entitlements.services import set_total
 from apps.entitlements.types import Source
 from apps.plans.overriding import set_override
 from apps.plans.resolution import Grant
 from apps.plans.terms import Kind
 from apps.tenants.models import State, Tenant
-from apps.usage.errors import NotReleasable
+from apps.usage.errors import NotReleasable, TooFarAhead, TooOld, UnusableMoment
 from apps.usage.models import UsageEvent
 from tests.entitlements.granting import define, fresh, give_everybody
-from tests.factories import NOW, SOMEBODY
+from tests.factories import NOW, SOMEBODY, make_tenant
+from tests.support import databases
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ class TestConsuming:
 
         assert (first.has_access, first.used, first.remaining) == (True, 7, 3)
         assert (second.has_access, second.reason, second.used) == (False, Reason.LIMIT_EXCEEDED, 7)
-        assert second.message == "The limit of 10 api calls is reached. 7 are in use."
+        assert second.message == "The limit for api calls is reached: 7 of 10 in use."
         assert (third.has_access, third.used, third.remaining) == (True, 10, 0)
         assert UsageEvent.objects.count() == 2
 
@@ -46,8 +52,6 @@ class TestConsuming:
         consume(tenant=calls, feature="api-calls", actor=SOMEBODY, now=NOW)
         with transaction.atomic():
             check(tenant=calls, feature="api-calls", now=NOW)
-        from apps.entitlements import snapshot
-
         snapshot.kept.keep(calls.pk, snapshot.compiled(calls, now=NOW))
         with CaptureQueriesContext(connection) as queries:
             consume(tenant=calls, feature="api-calls", actor=SOMEBODY, now=NOW)
@@ -84,6 +88,29 @@ class TestConsuming:
         grant = Grant(limit=20)
         set_override(tenant=calls, feature="api-calls", grant=grant, reason="x", until=None, actor=SOMEBODY, now=NOW)
         assert consume(tenant=calls, feature="api-calls", amount=10, actor=SOMEBODY, now=NOW).used == 20
+
+    def test_a_moment_that_cannot_be_booked(self, calls: Tenant) -> None:
+        for at, error in (
+            (datetime.min.replace(tzinfo=UTC), TooOld),
+            (datetime.max.replace(tzinfo=UTC), TooFarAhead),
+            (NOW.replace(tzinfo=None), UnusableMoment),
+        ):
+            with pytest.raises(error):
+                consume(tenant=calls, feature="api-calls", at=at, actor=SOMEBODY, now=NOW)
+
+    def test_one_report_that_is_wrong_stops_no_other(self, calls: Tenant) -> None:
+        reports = [
+            Report("api-calls", 1),
+            Report("api-calls", 1, at=datetime.max.replace(tzinfo=UTC)),
+            Report("api-calls", 0),
+            Report("flying", 1),
+            Report("users", 1),
+            Report("api-calls", 11),
+        ]
+        found = ingest(tenant=calls, reports=reports, actor=SOMEBODY, now=NOW)
+        assert [each.outcome for each in found] == ["booked", "invalid", "invalid", "invalid", "invalid", "booked"]
+        assert "There is no feature 'flying'" in str(found[3].problem)
+        assert check(tenant=calls, feature="api-calls", now=NOW).used == 12
 
     @pytest.mark.parametrize("amount", [0, -1, 1.5, True])
     def test_what_is_no_amount(self, calls: Tenant, amount: int) -> None:
@@ -159,6 +186,14 @@ class TestCounts:
         totals = {each.entity: each for each in registry_totals(tenant=boards, now=NOW)}
         assert (totals["boards"].total, totals["boards"].source) == (2, Source.BOOKED)
 
+    def test_begin_with_what_the_vendors_app_has_reported(self, boards: Tenant) -> None:
+        set_total(tenant=boards, entity="boards", total=2, actor=SOMEBODY, now=NOW)
+        assert check(tenant=boards, feature="boards", now=NOW).used == 2
+        assert consume(tenant=boards, feature="boards", actor=SOMEBODY, now=NOW).used == 3
+        assert not consume(tenant=boards, feature="boards", actor=SOMEBODY, now=NOW).has_access
+        with pytest.raises(EntityIsBooked, match="booked by `consume`"):
+            set_total(tenant=boards, entity="boards", total=2, actor=SOMEBODY, now=NOW)
+
     def test_more_than_there_are_cannot_be_given_back(self, boards: Tenant) -> None:
         consume(tenant=boards, feature="boards", actor=SOMEBODY, now=NOW)
         with pytest.raises(NotReleasable):
@@ -170,6 +205,16 @@ class TestCounts:
 
 
 class TestGauges:
+    def test_check_and_consume_judge_by_the_present_level(self, acme: Tenant) -> None:
+        define("storage", aggregate="max")
+        give_everybody(storage="10/month")
+        tenant = fresh(acme)
+        consume(tenant=tenant, feature="storage", amount=10, actor=SOMEBODY, now=NOW)
+        release(tenant=tenant, feature="storage", amount=4, actor=SOMEBODY, now=NOW)
+        assert check(tenant=tenant, feature="storage", requested=4, now=NOW).has_access
+        assert not check(tenant=tenant, feature="storage", requested=5, now=NOW).has_access
+        assert consume(tenant=tenant, feature="storage", amount=4, actor=SOMEBODY, now=NOW).has_access
+
     def test_told_altogether(self, acme: Tenant) -> None:
         define("storage", aggregate="max")
         give_everybody(storage="100/month")
@@ -179,3 +224,29 @@ class TestGauges:
         less = usage_set(tenant=tenant, feature="storage", value=20, actor=SOMEBODY, now=NOW + timedelta(hours=2))
         assert (over.has_access, over.used) == (False, 80)
         assert (less.has_access, less.used) == (True, 80)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestFailing:
+    @pytest.fixture
+    def stuck(self) -> Iterator[Tenant]:
+        """A tenant whose counter somebody else holds, and whose plan lets pass what cannot be asked."""
+        tenant = make_tenant(ready=False)
+        define("api-calls")
+        give_everybody(api_calls="10/month;open")
+        tenant = fresh(tenant)
+        consume(tenant=tenant, feature="api-calls", actor=SOMEBODY, now=NOW)
+        with psycopg.connect(databases.url()) as other, connection.cursor() as cursor:
+            other.execute("SELECT FROM usage_counter FOR UPDATE")
+            cursor.execute("SET lock_timeout = '50ms'")
+            yield tenant
+        connection.close()
+
+    def test_outside_of_a_transaction_the_plan_decides(self, stuck: Tenant) -> None:
+        decision = consume(tenant=stuck, feature="api-calls", actor=SOMEBODY, now=NOW)
+        assert (decision.has_access, decision.is_fallback) == (True, True)
+
+    def test_within_one_the_error_goes_on_its_way(self, stuck: Tenant) -> None:
+        # PostgreSQL would otherwise make the caller's COMMIT a ROLLBACK, and nobody would know.
+        with transaction.atomic(), pytest.raises(OperationalError):
+            consume(tenant=stuck, feature="api-calls", actor=SOMEBODY, now=NOW)

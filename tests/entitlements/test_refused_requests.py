@@ -1,10 +1,13 @@
 """What a person and a program read who are stopped at a limit."""
 
+import json
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 
+from apps.entitlements.decisions import Decision, Reason
+from apps.entitlements.middleware import refusal
 from apps.tenants.models import Tenant
 from tests.entitlements.limits import acme, allow, committed, count, insert
 
@@ -28,13 +31,13 @@ class TestPages:
         answer = client.post("/vendor/projects", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         page = answer.content.decode()
         assert answer.status_code == 403
-        assert "The limit of 3 projects is reached" in page and "3 of 3 in use" in page
+        assert "The limit for projects is reached" in page and "3 of 3 in use" in page
         assert 'href="https://vendor.example/upgrade"' in page
         assert count(acme) == 3
 
     def test_what_no_plan_grants(self, client: Client, acme: Tenant) -> None:
         allow(acme, 0)
-        assert "Projects are not part of the plan" in client.post("/vendor/projects").content.decode()
+        assert "The plan includes no projects" in client.post("/vendor/projects").content.decode()
         page = client.get("/vendor/sso").content.decode()
         assert "Single sign-on is not part of the plan." in page and "in use" not in page
 
@@ -57,6 +60,11 @@ class TestPages:
             "limit": 3,
             "remaining": 0,
         }
+
+    def test_a_set_that_was_asked_for_is_told_as_a_list(self, rf: RequestFactory) -> None:
+        decision = Decision(False, Reason.VALUE_MISMATCH, "regions", requested={"us", "eu"})
+        answer = refusal(rf.get("/", headers={"Accept": "application/json"}), decision)
+        assert json.loads(answer.content)["decision"]["requested"] == ["eu", "us"]
 
 
 class TestApi:

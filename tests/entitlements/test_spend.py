@@ -5,17 +5,20 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from apps.core.errors import UnknownReservation
+from apps.core.errors import IdempotencyKeyReused, UnknownReservation
 from apps.credits import registry as credit_types
 from apps.credits import services as credits
-from apps.credits.errors import UnknownCreditType
+from apps.credits.errors import UnknownCreditType, UnusableAmount, UnusableKey, UnusableText
 from apps.credits.models import LedgerEntry
 from apps.credits.types import CreditType
 from apps.entitlements.decisions import Reason
-from apps.entitlements.facade import check, confirm, release_reservation, reserve, spend
+from apps.entitlements.errors import InvalidRequest
+from apps.entitlements.facade import check, confirm, consume, release_reservation, reserve, spend
 from apps.entitlements.reserving import ORDINARY_TIME
 from apps.plans.terms import Kind
 from apps.tenants.models import State, Tenant
+from apps.usage.errors import UnusableKey as UnusableUsageKey
+from apps.usage.models import UsageEvent
 from tests.entitlements.granting import define, fresh, give_everybody
 from tests.factories import NOW, SOMEBODY
 
@@ -50,7 +53,7 @@ class TestSpending:
         spend(tenant=rich, credit_type="report", times=2, actor=SOMEBODY, now=NOW)
         decision = spend(tenant=rich, credit_type="report", actor=SOMEBODY, now=NOW)
         assert (decision.has_access, decision.reason, decision.remaining) == (False, Reason.INSUFFICIENT_CREDITS, 2)
-        assert decision.message == "4 credits are needed, but 2 are left."
+        assert decision.message == "Not enough credits: 4 needed, 2 left."
 
     def test_comes_back_with_the_next_period_and_keeps_a_little(self, rich: Tenant) -> None:
         spend(tenant=rich, credit_type="report", actor=SOMEBODY, now=NOW)
@@ -141,3 +144,68 @@ class TestReserving:
         for nonsense in ("", "usage:", "other:00000000-0000-0000-0000-000000000000"):
             with pytest.raises(UnknownReservation):
                 confirm(tenant=rich, reservation=nonsense, actor=SOMEBODY, now=NOW)
+
+
+def at_the_price_of(amount: int, monkeypatch: pytest.MonkeyPatch, **other: str) -> None:
+    monkeypatch.setattr(credit_types, "_defined", {})
+    credit_types.define(CreditType("report", "Report", amount=amount, **other))
+
+
+class TestRepeating:
+    def test_repeats_also_after_the_price_has_changed(self, rich: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+        call = {"tenant": rich, "credit_type": "report", "idempotency_key": "one", "actor": SOMEBODY, "now": NOW}
+        first = spend(**call)
+        at_the_price_of(5, monkeypatch)
+        assert spend(**call).remaining == first.remaining == 6
+        at_the_price_of(4, monkeypatch, feature="tokens")
+        define("tokens", Kind.CREDITS)
+        assert spend(**{**call, "tenant": fresh(rich)}).remaining == 6
+        with pytest.raises(IdempotencyKeyReused):
+            spend(**call, times=2)
+
+    def test_repeats_also_once_the_tenant_is_suspended(self, rich: Tenant) -> None:
+        call = {"credit_type": "export", "actor": SOMEBODY, "now": NOW}
+        first = spend(tenant=rich, idempotency_key="one", **call)
+        aside = {"feature": "credits", "amount": 2, "idempotency_key": "two", "actor": SOMEBODY, "now": NOW}
+        held = reserve(tenant=rich, **aside)
+        Tenant.objects.update(state=State.SUSPENDED)
+        closed = fresh(rich)
+        assert spend(tenant=closed, idempotency_key="one", **call) == first
+        assert reserve(tenant=closed, **aside) == held
+        assert spend(tenant=closed, idempotency_key="new", **call).reason == Reason.TENANT_SUSPENDED
+        refusal = reserve(tenant=closed, **{**aside, "idempotency_key": "new"})
+        assert (refusal.decision.reason, refusal.reservation) == (Reason.TENANT_SUSPENDED, "")
+        assert LedgerEntry.objects.count() == 3
+
+    def test_the_key_of_the_usage_is_short_and_nobody_elses(self, rich: Tenant) -> None:
+        spend(tenant=rich, credit_type="export", idempotency_key="k" * 300, actor=SOMEBODY, now=NOW)
+        taken = consume(tenant=rich, feature="exports", idempotency_key="a/usage", actor=SOMEBODY, now=NOW)
+        assert taken.used == 2
+        decision = spend(tenant=rich, credit_type="export", idempotency_key="a", actor=SOMEBODY, now=NOW)
+        assert decision.reason == Reason.LIMIT_EXCEEDED
+        own = UsageEvent.objects.exclude(idempotency_key="a/usage").get().idempotency_key
+        assert own and len(own) < 100
+        with pytest.raises(UnusableUsageKey, match="does not begin with 'tenantry:'"):
+            consume(tenant=rich, feature="exports", idempotency_key=own, actor=SOMEBODY, now=NOW)
+
+
+class TestWhatCannotBeKept:
+    @pytest.mark.parametrize("key", ["", "a\0b", "\ud800", "tenantry:1"])
+    @pytest.mark.parametrize("kind", ["report", "export"])
+    def test_a_key(self, rich: Tenant, key: str, kind: str) -> None:
+        with pytest.raises((UnusableKey, UnusableUsageKey)):
+            spend(tenant=rich, credit_type=kind, idempotency_key=key, actor=SOMEBODY, now=NOW)
+        assert not LedgerEntry.objects.exists() and not UsageEvent.objects.exists()
+
+    @pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+    def test_a_text(self, rich: Tenant, text: str) -> None:
+        with pytest.raises(UnusableText):
+            spend(tenant=rich, credit_type="report", object_ref=text, actor=SOMEBODY, now=NOW)
+        with pytest.raises(UnknownCreditType):
+            spend(tenant=rich, credit_type=text, actor=SOMEBODY, now=NOW)
+
+    @pytest.mark.parametrize(("amount", "error"), [(0, InvalidRequest), (3, UnusableAmount)])
+    def test_what_is_confirmed(self, rich: Tenant, amount: int, error: type[Exception]) -> None:
+        reservation = reserve(tenant=rich, feature="credits", amount=2, actor=SOMEBODY, now=NOW).reservation
+        with pytest.raises(error):
+            confirm(tenant=rich, reservation=reservation, amount=amount, actor=SOMEBODY, now=NOW)

@@ -190,21 +190,21 @@ def test_a_changed_price_metadata_reaches_its_living_tenants(vendor: Vendor, set
     assert the_tenant().entitlements_version > version
 
 
-@pytest.mark.parametrize("value", ["abc", "-1", "1.5", " ", "9223372036854775808", "1e3", "०"])
-def test_a_malformed_limit_is_refused_and_the_last_good_ones_stay(vendor: Vendor, settle: Settle, value: str) -> None:
+def test_a_malformed_limit_is_refused_and_the_last_good_ones_stay(vendor: Vendor, settle: Settle) -> None:
     price = vendor.price(limits={"max-applications": "5"})
     vendor.subscribe(vendor.customer(), price, metadata={"tenant-id": "acme"})
     settle()
 
-    vendor.client.v1.prices.update(price, {"metadata": {"max-applications": value, "max-users": "1"}})
-    settle()
+    for value in ("abc", "-1", "1.5", " ", "9223372036854775808", "1e3", "०"):
+        vendor.client.v1.prices.update(price, {"metadata": {"max-applications": value, "max-users": "1"}})
+        settle()
 
-    assert limits_of(the_tenant())["applications"] == 5
-    assert limits_of(the_tenant())["users"] is None
-    alert = Alert.objects.open().get(code="price_limit_malformed")
-    assert alert.subject == f"price:{price}"
-    assert "max-applications" in alert.message
-    assert repr(value) in alert.message
+        assert limits_of(the_tenant())["applications"] == 5
+        assert limits_of(the_tenant())["users"] is None
+        alert = Alert.objects.open().get(code="price_limit_malformed")
+        assert alert.subject == f"price:{price}"
+        assert "max-applications" in alert.message
+        assert repr(value) in alert.message
 
     vendor.client.v1.prices.update(price, {"metadata": {"max-applications": "6"}})
     settle()

@@ -34,7 +34,7 @@ class TestExport:
         assert (document["format"], document["version"]) == ("tenantry.personal-data", 1)
         assert document["tenant_id"] == "acme"
         assert datetime.fromisoformat(document["exported_at"])
-        assert list(document["sections"]) == ["account", "email_addresses", "rights", "sessions"]
+        assert list(document["sections"]) == ["account", "email_addresses", "rights", "sessions", "projects"]
         assert list(document["provider_sections"]) == ["first_administrator", "alerts", "audit"]
         shown = [*document["sections"].values(), *document["provider_sections"].values()]
         assert all(each["description"].endswith(".") for each in shown)

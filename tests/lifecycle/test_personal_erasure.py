@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,12 +18,10 @@ from apps.audit.services import Cause
 from apps.core.actors import Actor
 from apps.demo import stage
 from apps.lifecycle import provisioning
-from apps.plans.models import Subscription
 from apps.tenants.context import enter
 from apps.tenants.models import Tenant
 from tests.factories import NOW, PASSWORD, make_member, make_operator
 from tests.support.people import ERASE, data_of, entries, export, fail, run
-from tests.support.vendor import Vendor
 from tests.tenants.house import House, browser, sign_in, who_is
 from tests.tenants.probes import dump_all
 
@@ -103,19 +100,6 @@ class TestErasure:
         run(*ERASE, "acme", "ann", "--even-the-last")
         with enter(house.acme):
             assert not User.objects.filter(username="ann").exists()
-
-
-class TestAnAlertThatQuotesAName:
-    def test_it_is_blotted_out_with_the_note_on_the_subscription(
-        self, vendor: Vendor, settle: Callable[[], None]
-    ) -> None:
-        metadata = {"tenant-id": "acme", "admin-user": "Jane Doe", "admin-email": "jane@acme.example"}
-        vendor.subscribe(vendor.customer(), vendor.price(), metadata=metadata)
-        settle()
-        assert "Jane Doe" in Alert.objects.get().message
-        run(*ERASE, "acme", "acme", "--even-the-last")
-        assert "Jane Doe" not in Alert.objects.get().message
-        assert "Jane Doe" not in Subscription.objects.get().note
 
 
 class TestAnAlertThatQuotesAnAddress:

@@ -10,6 +10,9 @@ from apps.accounts.models import User
 from apps.plans.models import PlanVersion
 from apps.tenants.models import Tenant
 from tests.factories import PASSWORD, give_plan_to, make_member, make_operator, make_tenant
+from tests.support.counting import only_users
+
+__all__ = ["only_users"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from django.test import Client
 
 from apps.accounts.models import User
 from apps.audit.models import Entry
+from apps.backoffice.admin.tenants import TABS
 from apps.core import clock
 from apps.lifecycle import offboarding
 from apps.plans.models import Subscription
@@ -31,8 +32,8 @@ def page_of(tenant: Tenant) -> str:
 
 
 def offered(page: Any) -> set[str]:
-    """The actions that a tenant's page offers."""
-    return set(re.findall(r"/tenants/tenant/[0-9a-f-]+/(\w+)/", page.content.decode())) - {"change"}
+    """The actions that a tenant's page offers; its tabs only show."""
+    return set(re.findall(r"/tenants/tenant/[0-9a-f-]+/([\w/-]+)/", page.content.decode())) - {"change", *TABS}
 
 
 @pytest.fixture(autouse=True)
@@ -262,6 +263,7 @@ class TestDeleting:
 
         assert "It is being deleted" in text(page)
         assert offered(page) == set()
+        assert [offered(staff.get(path_of(f"tenant_{tab}", acme.pk))) for tab in TABS] == [set(), set()]
         assert "Being deleted" in text(staff.get(path_of("tenants_tenant_changelist")))
 
     @pytest.mark.parametrize("name", ["hold", "describe", "resync", "resume", *ENDING])

@@ -174,6 +174,7 @@ def test_a_member_downloads_their_data(
     page.get_by_role("button", name="Sign in").click()
 
     page.get_by_role("link", name="My data").click()
+    expect(page.get_by_role("heading", name="My data")).to_be_visible()
     assert overflow(page) <= 0
     with page.expect_download() as download:
         page.get_by_role("button", name="Download my data").click()

@@ -25,9 +25,11 @@ from apps.billing import gateway
 from apps.billing.models import Event
 from apps.billing.selectors import _price
 from apps.billing.types import Price
+from apps.plans.catalogue import define_feature
 from apps.plans.models import ManagedPrice, PlanVersion, Subscription
 from apps.tenants.models import Hold, Provisioning, State, Tenant
-from tests.factories import NOW, PASSWORD, make_member
+from tests.factories import NOW, PASSWORD, SOMEBODY, make_member
+from tests.pages.reading import text
 
 pytestmark = pytest.mark.django_db
 urlconf = "config.urls.public"
@@ -41,6 +43,8 @@ LISTS = [
     "audit_entry",
     "plans_managedprice",
     "plans_planversion",
+    "plans_feature",
+    "credits_credittype",
     "accounts_user",
 ]
 
@@ -389,6 +393,19 @@ class TestPrices:
         assert "max-clients is “abc”" in page
         assert "49.00 EUR a month" in page
         assert "none: everything is unlimited" in page
+
+    def test_a_price_shows_whatever_it_grants(self, staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        define_feature(key="calls", kind="metered", actor=SOMEBODY, now=NOW)
+        granted = {"tenantry-grant-calls": "1000/month;soft", "tenantry-add-on": "true", "tenantry-grant-x": "5"}
+        found = (make_price("price_calls", granted), make_price("price_nothing", {"tenantry-add-on": "true"}))
+        monkeypatch.setattr("apps.billing.selectors.mirrored_prices", lambda: found)
+
+        page = text(staff.get(path_of("plans_managedprice_changelist")))
+
+        assert "Add-on: calls 1,000 every month · soft" in page
+        assert "tenantry-grant-x is “5”: it cannot be granted: there is no feature" in page
+        assert "Add-on: none: it adds nothing" in page
+        assert "everything is unlimited" not in page
 
     @pytest.mark.parametrize("group", ["recurring", "metered"])
     def test_a_price_is_marked_and_unmarked(self, staff: Client, group: str) -> None:

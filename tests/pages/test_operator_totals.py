@@ -15,7 +15,7 @@ from apps.tenants.models import Tenant
 from tests.factories import NOW, make_tenant
 from tests.pages.test_operator_pages import path_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_users")]
 
 
 def page_of(staff: Client, tenant: Tenant) -> str:

@@ -15,7 +15,7 @@ from apps.tenants.models import State, Tenant
 from apps.tenants.services import move_state
 from tests.factories import NOW, SOMEBODY
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("only_users")]
 
 
 def shown_limits(page: str) -> dict[str, str]:

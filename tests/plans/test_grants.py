@@ -5,16 +5,18 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
-from hypothesis import given
+from django.core.management import CommandError, call_command
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.plans import selectors
-from apps.plans.catalogue import define_feature, grants_of
+from apps.plans.catalogue import define_feature, grants_of, publish_plan
 from apps.plans.errors import UnusableGrant
-from apps.plans.grants import read_grant, terms_in_words, write_grant
+from apps.plans.grants import read_grant, refuse_unusable, terms_in_words, write_grant
 from apps.plans.metadata import MAX_LIMIT
 from apps.plans.models import PlanVersion
+from apps.plans.offers import refuse_what_no_plan_grants
 from apps.plans.resolution import Grant, Grantable, Terms
 from apps.plans.terms import Kind
 from tests.factories import NOW, SOMEBODY
@@ -75,6 +77,11 @@ def test_a_semicolon_within_a_value_is_part_of_it(value: str) -> None:
         (TOKENS, "5/day;rollover=9..5", "9 cannot roll over at least"),
         (TOKENS, "5;rollover=0..5", "never starts anew"),
         (TOKENS, f"5/day;rollover=0..{MAX_LIMIT + 1}", "cannot roll over"),
+        (SEATS, "unlimited/month", "what exists"),
+        (SEATS, "unlimited;calendar", "never starts anew"),
+        (SEATS, "unlimited;rollover=0..5", "only credits"),
+        (SEATS, "unlimited;warn=101+1", "rising per cents"),
+        (STORED, "unlimited/month", "summed up since ever"),
         (SSO, "on;soft", "has no limit"),
         (THEME, "5;warn=50", "has no limit"),
     ],
@@ -117,6 +124,52 @@ def test_whatever_is_written_of_credits_is_read_as_the_same(limit: int, terms: T
 def test_whatever_is_written_of_a_value_is_read_as_the_same(value: Any) -> None:
     grant = Grant(value=value)
     assert read_grant(THEME, write_grant(THEME, grant)) == grant
+
+
+@st.composite
+def typed(draw: st.DrawFn) -> tuple[Grantable, str]:
+    """A feature, and what somebody could type for it, sense or nonsense."""
+    feature = draw(st.sampled_from([SEATS, CALLS, STORED, TOKENS, SSO, THEME]))
+    amounts = ["0", "5", "unlimited", str(MAX_LIMIT), str(MAX_LIMIT + 1), "on", "off", '"red"', "[1e999]", "null"]
+    amounts += ['"\\u0000"', r'"\\u0000"', '"\ud800"', "[" * 9_000]
+    periods = ["", "", "/month", "/billing_period", "/never"]
+    terms = ["soft", "calendar", "warn=1+1000", "warn=", "warn=9+1", "rollover=0..5", "rollover=5..0", "open", "freeze"]
+    said = draw(st.sampled_from(amounts)) + draw(st.sampled_from(periods))
+    return feature, ";".join([said, *draw(st.lists(st.sampled_from(terms), max_size=2))])
+
+
+@pytest.mark.django_db
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(typed())
+def test_whatever_is_read_the_database_takes(told: tuple[Grantable, str]) -> None:
+    feature, text = told
+    try:
+        grant = read_grant(feature, text)
+        refuse_what_no_plan_grants(feature, grant)
+    except UnusableGrant:
+        return
+    with transaction.atomic():
+        define_feature(key=feature.key, kind=feature.kind, aggregate=feature.aggregate, actor=SOMEBODY, now=NOW)
+        version = publish_plan(key="free", grants={feature.key: grant}, actor=SOMEBODY, now=NOW)
+        assert grants_of(version) == {feature.key: grant}
+        transaction.set_rollback(True)
+
+
+def test_a_backslash_before_a_u_is_no_zero_byte() -> None:
+    assert read_grant(THEME, r'"C:\\u0000"').value == r"C:\u0000"
+
+
+@pytest.mark.parametrize("limit", ["5", 5.0, True, [5]])
+def test_what_is_no_whole_number_is_refused(limit: Any) -> None:
+    with pytest.raises(UnusableGrant, match="is not a whole number"):
+        refuse_unusable(SEATS, Grant(limit=limit))
+
+
+@pytest.mark.django_db
+def test_the_command_refuses_a_second_grant_of_a_feature() -> None:
+    with pytest.raises(CommandError, match="'gateways=2' is the second for gateways"):
+        call_command("plan_publish", "free", "--grant", "gateways=1", "--grant", "gateways=2")
+    assert not PlanVersion.objects.exists()
 
 
 @pytest.mark.django_db

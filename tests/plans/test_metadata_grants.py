@@ -12,16 +12,19 @@ from apps.audit.models import Alert
 from apps.billing import selectors as billing
 from apps.billing.models import Event
 from apps.billing.types import Price
-from apps.plans.catalogue import define_feature, grants_of, publish_plan
+from apps.entitlements.models import Ceiling
+from apps.plans import services as plan_services
+from apps.plans.catalogue import define_feature, grants_of, publish_plan, set_default_plan
 from apps.plans.errors import UnusableGrant
 from apps.plans.grants import read_grant, write_grant
 from apps.plans.metadata import GRANT_PREFIX, read_price_limits
 from apps.plans.models import Feature, PlanVersion
-from apps.plans.offers import read_offer
-from apps.plans.resolution import Grant, Grantable
-from apps.plans.services import mark_price, publish_price
+from apps.plans.offers import Offer, read_offer
+from apps.plans.resolution import Grant, Grantable, Terms
+from apps.plans.services import Assigned, assign_plans, mark_price, publish_price
 from apps.plans.terms import Kind
-from tests.factories import NOW, SOMEBODY
+from apps.tenants.models import Tenant
+from tests.factories import NOW, SOMEBODY, make_tenant
 
 BY = {"actor": SOMEBODY, "now": NOW}
 FEATURES = {
@@ -206,6 +209,28 @@ class TestPublishing:
         assert publish({"tenantry-grant-calls": "6/month"})
         assert not Alert.objects.open().exists()
 
+    def test_what_the_database_refuses_is_told_like_that_too(self, publish: Publish, monkeypatch: Any) -> None:
+        define("calls")
+        publish({"tenantry-grant-calls": "5/month"})
+        monkeypatch.setattr(
+            plan_services, "read_offer", lambda *given: Offer({"calls": Grant(5, terms=Terms(max_rollover=1))})
+        )
+        assert not publish({"tenantry-grant-calls": "5;rollover=0..1"})
+        assert newest().ref == "plan:starter@1"
+        message = Alert.objects.open().get().message
+        assert "tenantry-grant-calls=5;rollover=0..1" in message
+        assert "plans_only_credits_roll_over" in message
+
+    def test_the_default_plan_does_not_become_an_add_on(self, publish: Publish) -> None:
+        publish({"max-users": "5"})
+        set_default_plan(key="starter", **BY)
+        assert not publish({"max-users": "5", "tenantry-add-on": "true"})
+        assert "tenantry-add-on is 'true', but its plan is the default plan" in Alert.objects.open().get().message
+        assert not newest().add_on
+
+        assert publish({"max-users": "6"})
+        assert not Alert.objects.open().exists()
+
     def test_a_plan_without_a_price_keeps_to_the_same_rule(self, db: None) -> None:
         define("region", "sso")
         for feature, value in (("region", "\0"), ("sso", False)):
@@ -231,6 +256,18 @@ class TestFeaturesThatComeLater:
         publish_price(price_id="price_2", now=NOW)
         assert looked_at_again() == ["price:price_1"]
         assert Feature.objects.get(key="robots").unlimited_when_absent
+
+    def test_a_new_entity_reaches_who_holds_add_ons_alone(self, publish: Publish, db: None) -> None:
+        holder, bystander = make_tenant("acme", ready=False), make_tenant("beta", ready=False)
+        version = publish_plan(key="more", grants={"gateways": Grant(limit=5)}, add_on=True, **BY)
+        assign_plans(tenant=holder, assigned=[Assigned("sub_1", "si_1", version, 1)], now=NOW)
+        before = Tenant.objects.get(pk=bystander.pk).entitlements_version
+
+        publish({"max-projects": "9"})
+
+        limits = Ceiling.objects.filter(feature="projects").values_list("tenant_uuid", "limit")
+        assert (holder.pk, 0) in limits
+        assert Tenant.objects.get(pk=bystander.pk).entitlements_version == before
 
     def test_a_price_that_nobody_manages_is_left_alone(self, db: None, monkeypatch: Any) -> None:
         monkeypatch.setattr(billing, "prices", lambda ids: {each: _price({"tenantry-grant-sso": "on"}) for each in ids})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from apps.audit.models import Entry
 from apps.entitlements.selectors import explain
@@ -49,6 +50,16 @@ def limit_now(tenant: Tenant, now: datetime = NOW) -> int | None:
 
 
 class TestSetting:
+    @pytest.mark.parametrize("value", ["\0", "\ud800", [float("inf")], {1, 2}])
+    def test_what_cannot_be_kept_is_refused(self, acme: Tenant, value: Any) -> None:
+        define_feature(key="theme", kind="config", actor=SOMEBODY, now=NOW)
+        with pytest.raises(UnusableGrant, match="cannot be kept"):
+            override(acme, "theme", grant=Grant(value=value))
+
+    def test_a_limit_that_is_no_number_is_refused_by_the_command_too(self, acme: Tenant) -> None:
+        with pytest.raises(CommandError, match="'5' is not a whole number"):
+            call_command("override_set", "acme", "gateways", limit="5", reason="A pilot.")
+
     def test_it_wins_over_the_plan_and_the_audit_tells_why(self, acme: Tenant) -> None:
         give_plan_to(acme, "pro", gateways=5)
         override(acme, until=NOW + HOUR)

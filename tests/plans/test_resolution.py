@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.core.periods import Unit
+from apps.plans.metadata import MAX_LIMIT
 from apps.plans.resolution import Entitlement, Grant, Grantable, Origin, Source, Terms, generosity, resolve
-from apps.plans.terms import Kind
+from apps.plans.terms import Cycle, Kind
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -144,6 +146,23 @@ class TestAddOns:
         assert (entitlement.limit, entitlement.terms.reset_period) == (1500, "month")
         assert ("plan:b@1", "1", False, "it counts in another period") in traced(entitlement)
 
+    @pytest.mark.parametrize(("unit", "count", "limit"), [("month", 1, 1600), ("month", 3, 1000), ("year", 1, 1000)])
+    def test_a_billing_period_of_one_month_is_a_month(self, unit: str, count: int, limit: int) -> None:
+        monthly, billed = (Terms(reset_period=each) for each in ("month", "billing_period"))
+        extra = replace(add_on(quantity=2, calls=Grant(300, terms=billed)), cycle=Cycle(NOW, Unit(unit), count))
+        entitlement = found(CALLS, plan(calls=Grant(1000, terms=monthly)), extra)
+        assert (entitlement.limit, entitlement.terms.reset_period) == (limit, "month")
+
+    def test_a_billing_period_of_one_year_is_a_year_and_no_more_generous(self) -> None:
+        yearly, billed = (Terms(reset_period=each) for each in ("year", "billing_period"))
+        paid = replace(plan(calls=Grant(500, terms=billed)), cycle=Cycle(NOW, Unit.YEAR))
+        assert found(CALLS, paid, add_on(calls=Grant(70, terms=yearly))).limit == 570
+        assert found(CALLS, paid, plan("plan:b@1", calls=Grant(600, terms=yearly))).limit == 600
+
+    def test_they_never_come_to_more_than_can_be_counted(self) -> None:
+        assert found(SEATS, plan(seats=MAX_LIMIT), add_on(seats=5)).limit == MAX_LIMIT
+        assert found(SEATS, add_on(seats=MAX_LIMIT, quantity=2)).limit == MAX_LIMIT
+
 
 class TestDefaultPlan:
     def test_it_is_for_whoever_holds_no_plan(self) -> None:
@@ -197,7 +216,7 @@ GRANTS = st.fixed_dictionaries(
             limit=LIMITS,
             terms=st.builds(
                 Terms,
-                reset_period=st.sampled_from(["hour", "month", "never"]),
+                reset_period=st.sampled_from(["hour", "month", "billing_period", "never"]),
                 enforcement=st.sampled_from(["hard", "soft"]),
             ),
         ),
@@ -214,6 +233,7 @@ def sources_of(*origins: Origin) -> Any:
         ref=st.just("plan:any@1"),
         grants=GRANTS,
         quantity=st.integers(1, 4),
+        cycle=st.sampled_from([None, Cycle(NOW), Cycle(NOW, count=3), Cycle(NOW, Unit.YEAR)]),
         until=st.none() | st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 1), timezones=st.just(UTC)),
     )
     return st.lists(made, max_size=6).map(
@@ -252,5 +272,8 @@ class TestAlways:
 
 
 def _amount(feature: Grantable, entitlement: Entitlement) -> tuple[int, int, int, bool]:
-    grant = Grant(entitlement.limit, entitlement.value, entitlement.terms)
+    terms, cycle = entitlement.terms, entitlement.cycle
+    if cycle and cycle.count == 1 and terms.reset_period == "billing_period":
+        terms = replace(terms, reset_period=cycle.unit.value)
+    grant = Grant(entitlement.limit, entitlement.value, terms)
     return generosity(feature, grant if entitlement.granted else None)

@@ -4,14 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection
+from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
 
 
 def drain_jobs() -> None:
     """Do every job that is enqueued, and those which they enqueue."""
     while _jobs("todo"):
-        with app.replace_connector(app.connector.get_worker_connector()) as worker_app, _no_schedule():
+        with app.replace_connector(_connector()) as worker_app, _no_schedule():
             worker_app.run_worker(wait=False, concurrency=2, listen_notify=False, install_signal_handlers=False)
+
+
+def _connector() -> PsycopgConnector:
+    """A worker's own opens four connections before its first job, and a test starts many workers."""
+    return PsycopgConnector(kwargs=connector_params("default"), min_size=1, max_size=4)
 
 
 @contextmanager

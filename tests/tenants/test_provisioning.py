@@ -36,6 +36,11 @@ STEPS = ["schema", "domain", "administrator", "entitlements"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def schemas_made_quickly() -> None:
+    """Not here, where it is told how schemas are made."""
+
+
 class Killed(BaseException):
     """The process ends here."""
 

@@ -1,5 +1,6 @@
 """A tenant's schema: made whole or not at all, and brought up to date with the fleet."""
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from io import StringIO
@@ -18,8 +19,14 @@ from apps.tenants.context import enter, schema_exists
 from apps.tenants.errors import SchemaExists, TenantNotReady
 from apps.tenants.models import Tenant
 from tests.factories import make_tenant
+from tests.support import schemas
 from tests.tenants.house import House
 from tests.tenants.probes import dump, execute, search_path, tables_of, tenant_schemas
+
+
+@pytest.fixture(autouse=True)
+def schemas_made_quickly() -> None:
+    """Not here, where it is told how schemas are made."""
 
 
 @pytest.mark.django_db
@@ -99,6 +106,38 @@ class TestCreating:
         with pytest.raises(TenantNotReady):
             schema.migrate(tenant)
         assert not schema_exists(tenant.schema_name)
+
+
+@pytest.mark.django_db
+def test_the_schemas_that_tests_of_other_things_make_quickly_are_no_different(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = make_tenant("asked", ready=False)
+    schema.create(asked)
+    schemas.repeat_statements(monkeypatch)
+    for tenant_id in ("written", "repeated"):
+        tenant = make_tenant(tenant_id, ready=False)
+        schema.create(tenant)
+        assert columns(tenant.schema_name) == columns(asked.schema_name)
+        assert definitions(tenant) == definitions(asked)
+        assert is_current(tenant)
+
+
+def definitions(tenant: Tenant) -> set[tuple[Any, ...]]:
+    """Of constraints, indexes, triggers and functions, and which migrations there are records of."""
+    found = execute(
+        """
+        SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
+            WHERE connamespace = %s::regnamespace
+        UNION ALL SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = %s
+        UNION ALL SELECT tgrelid::regclass::text, pg_get_triggerdef(pg_trigger.oid) FROM pg_trigger
+            JOIN pg_class ON pg_class.oid = tgrelid
+            WHERE relnamespace = %s::regnamespace AND NOT tgisinternal
+        UNION ALL SELECT proname, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = %s::regnamespace
+        """,
+        *[tenant.schema_name] * 4,
+    )
+    recorded = execute(f'SELECT app, name FROM "{tenant.schema_name}".django_migrations')
+    own = re.compile(f"{tenant.schema_name}|{tenant.pk}")
+    return {tuple(own.sub("its own", value) for value in row) for row in [*found, *recorded]}
 
 
 def columns(schema_name: str) -> dict[str, list[tuple[Any, ...]]]:
@@ -231,6 +270,7 @@ class TestAfterMigrating:
         """What an app above does at the end; each element is a version of it."""
         told: list[str] = ["first"]
         monkeypatch.setattr(schema, "_hooks", list(schema._hooks))
+        monkeypatch.setattr(schema, "_hooks_before", list(schema._hooks_before))
         monkeypatch.setattr(schema, "_fingerprints", list(schema._fingerprints))
         schema.after_migration(lambda tenant: told.append(tenant.tenant_id), fingerprint=lambda: told[0])
         yield told
@@ -243,6 +283,29 @@ class TestAfterMigrating:
         make_tenant("gamma")
         assert hooks[1:] == ["gamma"]
         assert seen == [(["public"], True)]
+
+    def test_one_before_is_called_once_and_only_when_there_is_something_to_migrate(self, hooks: list[str]) -> None:
+        seen: list[tuple[bool, list[str]]] = []
+
+        def look(tenant: Tenant) -> None:
+            seen.append(("django_session" in tables_of(tenant.schema_name), search_path()))
+
+        assert schema.before_migration(look) is schema.before_migration(look)
+        tenant = make_tenant("gamma")
+        schema.migrate(tenant)
+        assert seen == [(False, ["public"])]
+        fall_behind(tenant)
+        schema.migrate(tenant)
+        assert seen == [(False, ["public"])] * 2
+
+    def test_the_tenants_row_is_written_last(self, hooks: list[str]) -> None:
+        """What a hook locks is locked before it."""
+        tenant = make_tenant("gamma")
+        Tenant.objects.filter(pk=tenant.pk).update(schema_version="an older one")
+        seen = []
+        schema.after_migration(lambda each: seen.append(Tenant.objects.get(pk=each.pk).schema_version))
+        schema.migrate(tenant)
+        assert (seen, is_current(tenant)) == (["an older one"], True)
 
     def test_one_that_fails_leaves_nothing(self, hooks: list[str]) -> None:
         tenant = make_tenant("gamma", ready=False)

@@ -9,12 +9,26 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.core.errors import IdempotencyKeyReused
 from apps.tenants.models import Tenant
-from apps.usage import errors
+from apps.usage import errors, services
 from apps.usage.models import Counter, Crossing, UsageEvent
 from apps.usage.selectors import verify
-from apps.usage.types import Ceiling, Outcome
-from tests.factories import NOW
-from tests.usage.calling import MARCH, SOFT, TEN, UNLIMITED, a_tenant, consume, release, slot, slot_at, tell, used
+from apps.usage.types import Ceiling, Outcome, Slot
+from tests.factories import NOW, SOMEBODY
+from tests.usage.calling import (
+    MARCH,
+    SOFT,
+    TEN,
+    UNLIMITED,
+    a_tenant,
+    consume,
+    event,
+    ingest,
+    release,
+    slot,
+    slot_at,
+    tell,
+    used,
+)
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -91,6 +105,83 @@ class TestCeiling:
         refusal = consume(acme, 1, ceiling=Ceiling(limit=5, version=2))
         assert (refusal.outcome, refusal.used, refusal.limit) == (Outcome.REFUSED, 10, 5)
 
+    def test_a_period_that_is_over_keeps_the_one_it_ended_with(self, acme: Tenant) -> None:
+        april = MARCH.end + DAY
+        consume(acme, 50, ceiling=Ceiling(limit=100, thresholds=(100,), version=1))
+        downgraded = Ceiling(limit=10, thresholds=(100,), version=2)
+        late = consume(acme, 1, at=MARCH.end - DAY, now=april, ceiling=downgraded)
+
+        assert (late.outcome, late.used, late.limit) == (Outcome.BOOKED, 51, 100)
+        services.ingest(
+            tenant=acme, events=[event(1, ceiling=downgraded, at=MARCH.end - DAY)], actor=SOMEBODY, now=april
+        )
+        assert (Counter.objects.get().used, Counter.objects.get().limit) == (52, 100)
+        assert not Crossing.objects.exists()
+        # Nothing was told of February yet, so it has none of its own.
+        assert consume(acme, 1, slot=slot_at(NOW - 20 * DAY), at=NOW - 20 * DAY, ceiling=downgraded).limit == 10
+
+
+class TestClosed:
+    """To whom nothing is granted nothing is booked, whatever the numbers say."""
+
+    higher = Ceiling(limit=100, thresholds=(80, 100), version=1)
+
+    @pytest.mark.parametrize("version", [0, 1, 2])
+    @pytest.mark.parametrize("of", [slot(), slot("disk", "last"), slot("peak", "max")], ids=["sum", "last", "max"])
+    def test_everything_is_refused_and_leaves_nothing(self, acme: Tenant, of: Slot, version: int) -> None:
+        consume(acme, 5, slot=of, ceiling=self.higher)
+        before = Counter.objects.values().get()
+
+        given: dict[str, Any] = {"slot": of, "ceiling": Ceiling(limit=100, thresholds=(1,), version=version)}
+        answers = [consume(acme, 1, closed=True, **given), *(tell(acme, n, closed=True, **given) for n in (5, 4, 0))]
+        assert {(each.outcome, each.used, each.event_id, each.slot) for each in answers} == {("refused", 5, None, of)}
+        assert Counter.objects.values().get() == before
+        assert (UsageEvent.objects.count(), Crossing.objects.count()) == (1, 0)
+
+    def test_so_is_what_would_be_the_first(self, acme: Tenant) -> None:
+        assert consume(acme, ceiling=UNLIMITED, closed=True).outcome == Outcome.REFUSED
+        assert tell(acme, 0, slot=slot("disk", "last"), closed=True).outcome == Outcome.REFUSED
+        assert not Counter.objects.exists()
+
+    def test_what_was_booked_before_is_answered_as_the_first_time(self, acme: Tenant) -> None:
+        first, told = consume(acme, 3, key="a"), tell(acme, 4, slot=slot("disk", "last"), key="b")
+        again = consume(acme, 3, key="a", closed=True)
+        assert (again.outcome, again.used, again.event_id) == (Outcome.REPEATED, 3, first.event_id)
+        assert tell(acme, 4, slot=slot("disk", "last"), key="b", closed=True).event_id == told.event_id
+        with pytest.raises(IdempotencyKeyReused):
+            consume(acme, 4, key="a", closed=True)
+
+
+class TestMoreThanCanBeCounted:
+    most = 10**18
+
+    @pytest.fixture
+    def full(self, acme: Tenant) -> Tenant:
+        """Nearly: by way of the row, since a thousand calls would be needed for it."""
+        consume(acme, 1, ceiling=UNLIMITED)
+        Counter.objects.update(used=self.most - 10)
+        return acme
+
+    def test_it_is_said_to_be(self, full: Tenant) -> None:
+        assert consume(full, 4, ceiling=UNLIMITED).used == self.most - 6
+        with pytest.raises(errors.UnusableAmount, match="More than 1,000,000,000,000,000,000 of calls"):
+            consume(full, 7, ceiling=UNLIMITED)
+        assert consume(full, 6, ceiling=UNLIMITED).used == self.most
+
+    def test_of_many_those_that_fit_are_booked(self, full: Tenant) -> None:
+        consume(full, 1, key="a", ceiling=UNLIMITED)
+        told = [event(9), event(10**15), event(1, key="a"), event(1, slot=slot("mails"))]
+        assert ingest(full, *told) == ["booked", "invalid", "repeated", "booked"]
+        assert used(full) == self.most
+        assert ingest(full, event(1)) == ["invalid"]
+
+    def test_so_it_is_for_gauges(self, acme: Tenant) -> None:
+        disk = slot("disk", "last")
+        tell(acme, 10**15, slot=disk)
+        Counter.objects.update(level=self.most, used=self.most)
+        with pytest.raises(errors.UnusableAmount, match="of disk"):
+            consume(acme, 1, slot=disk, ceiling=UNLIMITED)
+
 
 class TestKeys:
     def test_the_same_call_is_answered_as_the_first_time(self, acme: Tenant) -> None:
@@ -108,7 +199,8 @@ class TestKeys:
     def test_it_is_answered_also_when_the_next_period_has_begun(self, acme: Tenant) -> None:
         consume(acme, 1, key="a")
         later = MARCH.end + DAY
-        assert consume(acme, 1, key="a", slot=slot_at(later), now=later).outcome == Outcome.REPEATED
+        again = consume(acme, 1, key="a", slot=slot_at(later), now=later)
+        assert (again.outcome, again.slot) == (Outcome.REPEATED, slot())
         assert Counter.objects.count() == 1
 
     def test_what_was_refused_is_asked_anew(self, acme: Tenant) -> None:
@@ -144,6 +236,18 @@ class TestKeys:
     def test_properties_that_cannot_be_kept_are_said_to_be(self, acme: Tenant, value: object) -> None:
         with pytest.raises(errors.UnusableProperties):
             consume(acme, properties={"it": value})
+
+    @pytest.mark.parametrize("properties", [[1, 2], "x", [], 0])
+    def test_properties_that_are_no_object_are_said_to_be(self, acme: Tenant, properties: Any) -> None:
+        with pytest.raises(errors.UnusableProperties, match="but must be an object"):
+            consume(acme, properties=properties)
+
+    @pytest.mark.parametrize("text", ["C:\\u0000x", "\\\\u0000", "\\"])
+    def test_text_that_only_looks_like_a_zero_byte_is_kept(self, acme: Tenant, text: str) -> None:
+        consume(acme, properties={"path": text})
+        assert UsageEvent.objects.get().properties == {"path": text}
+        with pytest.raises(errors.UnusableProperties):
+            consume(acme, properties={"path": text + "\x00"})
 
 
 class TestInsideTheCallersTransaction:
@@ -241,6 +345,20 @@ class TestCrossings:
         consume(acme, 8, ceiling=Ceiling(limit=100, thresholds=(80, 100), version=1))
         consume(acme, 1, ceiling=Ceiling(limit=10, thresholds=(80, 100), version=2))
         assert self.marks() == [("80", 9, 10)]
+
+    def test_a_limit_below_what_is_used_is_told_though_it_refuses(self, acme: Tenant) -> None:
+        consume(acme, 9, ceiling=Ceiling(limit=100, thresholds=(80, 100), version=1))
+        for _ in range(2):
+            refusal = consume(acme, 1, ceiling=Ceiling(limit=5, thresholds=(80, 100), version=2))
+            assert refusal.outcome == Outcome.REFUSED
+        assert self.marks() == [("100", 9, 5), ("80", 9, 5), ("over", 9, 5)]
+        assert Counter.objects.get().limit == 100
+
+    def test_a_threshold_that_is_new_is_told_by_the_next_use(self, acme: Tenant) -> None:
+        consume(acme, 9, ceiling=Ceiling(limit=100, thresholds=(80,), version=1))
+        ingest(acme, event(1, ceiling=Ceiling(limit=100, thresholds=(5, 80), version=2)))
+        consume(acme, 1, ceiling=Ceiling(limit=100, thresholds=(2, 5, 80), version=3))
+        assert self.marks() == [("5", 10, 100), ("2", 11, 100)]
 
     def test_what_is_not_granted_at_all_is_crossed_by_using_it(self, acme: Tenant) -> None:
         consume(acme, ceiling=Ceiling(limit=0, soft=True, thresholds=(100,)))

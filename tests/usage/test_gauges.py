@@ -7,9 +7,9 @@ from django.db import IntegrityError
 
 from apps.tenants.models import Tenant
 from apps.usage import errors
-from apps.usage.models import Counter
+from apps.usage.models import Counter, Crossing
 from apps.usage.selectors import verify
-from apps.usage.types import Ceiling, Outcome
+from apps.usage.types import Ceiling, Outcome, Slot
 from tests.factories import NOW
 from tests.usage.calling import (
     MARCH,
@@ -117,6 +117,79 @@ class TestPeriods:
         consume(acme, 2, slot=slot_at(self.later, "disk", "last"), now=self.later)
         tell(acme, 5, slot=LAST, at=NOW, now=NOW + timedelta(days=34))
         assert used(acme, slot_at(self.later, "disk", "last")) == 7
+        assert verify() == []
+
+
+HARD = Ceiling(limit=10, thresholds=(80, 100), version=1)
+
+
+class TestALimitAndWhatIsToldLate:
+    """What is told late is judged by what everything comes to with it, not by the level of now."""
+
+    later = APRIL.start + timedelta(days=3)
+    may = MONTHLY.period_at(APRIL.end)
+
+    def april(self, aggregate: str = "last") -> Slot:
+        return slot_at(self.later, "disk", aggregate)
+
+    def test_the_highest_does_not_exceed_it_by_a_peak_of_before(self, acme: Tenant) -> None:
+        consume(acme, 10, slot=HIGHEST, ceiling=HARD, at=NOW - 4 * HOUR)
+        release(acme, 10, slot=HIGHEST, at=NOW - 2 * HOUR)
+
+        refusal = consume(acme, 5, slot=HIGHEST, ceiling=HARD, at=NOW - 3 * HOUR)
+        assert (refusal.outcome, refusal.used, refusal.slot) == (Outcome.REFUSED, 10, HIGHEST)
+        assert consume(acme, 5, slot=HIGHEST, ceiling=HARD, at=NOW - HOUR).outcome == Outcome.BOOKED
+        assert (used(acme, HIGHEST), Crossing.objects.filter(threshold="over").exists()) == (10, False)
+        assert verify() == []
+
+    def test_the_latest_does_not_by_what_came_after(self, acme: Tenant) -> None:
+        tell(acme, 0, slot=LAST, ceiling=HARD, at=NOW - 4 * HOUR)
+        consume(acme, 5, slot=LAST, ceiling=HARD, at=NOW - 2 * HOUR)
+
+        assert tell(acme, 10, slot=LAST, ceiling=HARD, at=NOW - 3 * HOUR).outcome == Outcome.REFUSED
+        assert tell(acme, 5, slot=LAST, ceiling=HARD, at=NOW - 3 * HOUR).used == 10
+        # Less than it was then is accepted, and so is what the next telling makes good.
+        assert tell(acme, 4, slot=LAST, ceiling=HARD, at=NOW - 3 * HOUR).used == 9
+        tell(acme, 1, slot=LAST, ceiling=HARD)
+        assert tell(acme, 10, slot=LAST, ceiling=HARD, at=NOW - HOUR).used == 1
+        assert verify() == []
+
+    @pytest.mark.parametrize("aggregate", ["last", "max"])
+    def test_nor_does_a_later_period_that_began_with_it(self, acme: Tenant, aggregate: str) -> None:
+        march, april = slot("disk", aggregate), self.april(aggregate)
+        consume(acme, 5, slot=march, ceiling=HARD)
+        consume(acme, 5, slot=april, ceiling=HARD, now=self.later)
+
+        refusal = consume(acme, 5, slot=march, ceiling=HARD, at=NOW + HOUR, now=self.later)
+        # It is April that has no room, so it is April that is answered about.
+        assert (refusal.outcome, refusal.used, refusal.limit, refusal.slot) == (Outcome.REFUSED, 10, 10, april)
+        assert (used(acme, march), used(acme, april, self.later)) == (5, 10)
+        assert verify() == []
+
+    def test_a_later_period_is_judged_by_its_own_limit(self, acme: Tenant) -> None:
+        consume(acme, 1, slot=LAST, ceiling=UNLIMITED)
+        consume(acme, 5, slot=self.april(), ceiling=Ceiling(limit=8, version=3), now=self.later)
+        late = {"slot": LAST, "at": NOW + HOUR, "now": self.later}
+        assert consume(acme, 3, ceiling=UNLIMITED, **late).limit == 8
+        assert consume(acme, 3, ceiling=Ceiling(limit=9, version=4), **late).outcome == Outcome.BOOKED
+
+    def test_what_comes_to_an_end_before_is_not_in_its_way(self, acme: Tenant) -> None:
+        consume(acme, 5, slot=LAST, ceiling=HARD)
+        tell(acme, 9, slot=self.april(), ceiling=HARD, now=self.later)
+        assert consume(acme, 5, slot=LAST, ceiling=HARD, at=NOW + HOUR, now=self.later).used == 10
+        assert used(acme, self.april(), self.later) == 9
+
+    def test_facts_are_booked_and_what_a_later_period_crosses_by_them_is_kept(self, acme: Tenant) -> None:
+        consume(acme, 5, slot=LAST, ceiling=HARD)
+        consume(acme, 2, slot=self.april(), ceiling=HARD, now=self.later)
+        told = event(4, slot=LAST, at=NOW + HOUR, ceiling=HARD)
+        assert ingest(acme, told, now=self.later) == ["booked"]
+
+        crossed = Crossing.objects.filter(period_start=APRIL.start)
+        assert {(each.threshold, each.used, each.limit) for each in crossed} == {
+            *(("80", 11, 10), ("100", 11, 10), ("over", 11, 10))
+        }
+        assert {each.at for each in crossed} == {APRIL.start}
         assert verify() == []
 
 

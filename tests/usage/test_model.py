@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from apps.core.errors import IdempotencyKeyReused
+from apps.core.periods import Period
 from apps.usage import errors, services
 from apps.usage.models import Counter
 from apps.usage.selectors import verify
@@ -66,6 +67,10 @@ class Books:
             levels.append(each.value if each.value is not None else levels[-1] + (each.amount or 0))
         return max(0, max(levels) if slot.aggregate == "max" else levels[-1])
 
+    def periods(self, feature: str) -> set[Period]:
+        """The periods of which something was told."""
+        return {MONTHLY.period_at(each.at) for each in self.told if each.feature == feature}
+
     def _in_order(self, feature: str) -> list[Entry]:
         # Sorting keeps what was told of one moment in the order in which it was told.
         return sorted((each for each in self.told if each.feature == feature and not each.gone), key=lambda e: e.at)
@@ -78,21 +83,49 @@ class Usage(RuleBasedStateMachine):
     def begin(self, limit: int, soft: bool) -> None:
         self.tenant, self.books = a_tenant(), Books()
         self.version, self.calls = 1, 0
+        self.own: dict[Slot, Ceiling] = {}
         self.ceiling = Ceiling(limit=limit, soft=soft, thresholds=(50, 100), version=1)
         self.keys: dict[str, tuple[dict[str, Any], Any]] = {}
 
     def slot(self, feature: str, at: datetime) -> Slot:
         return Slot(feature, AGGREGATES[feature], MONTHLY.period_at(at))
 
+    def ceiling_of(self, slot: Slot) -> Ceiling:
+        """A period that is over keeps the ceiling it had."""
+        return self.ceiling if slot.period.end > NOBODY_WAITS else self.own.get(slot, self.ceiling)
+
+    def numbers(self, slot: Slot) -> tuple[int, int]:
+        """What is in use, and what it shows in the end; of what adds up the same."""
+        used = self.books.used(slot)
+        return used, used if slot.aggregate == "sum" else self.books.level(slot.feature, slot.period.end)
+
+    def fits(self, told: Entry) -> bool:
+        """Whether nothing that goes up by it goes beyond a hard limit, in its own period and in the later ones."""
+        periods = {*self.books.periods(told.feature), MONTHLY.period_at(told.at)}
+        slots = [self.slot(told.feature, each.start) for each in periods]
+        before = {each: self.numbers(each) for each in slots}
+        self.books.told.append(told)
+        after = {each: self.numbers(each) for each in slots}
+        self.books.told.pop()
+        hard = [(each, self.ceiling_of(each).limit) for each in slots if not self.ceiling_of(each).soft]
+        return all(
+            number <= max(limit, former)
+            for each, limit in hard
+            if limit is not None
+            for number, former in zip(after[each], before[each], strict=True)
+        )
+
     def book(self, told: Entry, call: Callable[[], Any]) -> Any:
         """Make a call, and keep in the model what was accepted."""
         slot = self.slot(told.feature, told.at)
-        before = self.books.used(slot)
+        fits = self.fits(told)
         booking = call()
-        if booking.outcome == "refused":
-            assert not self.ceiling.soft
-            assert booking.used == before
+        assert (booking.outcome == "booked") == fits
+        if not fits:
+            assert booking.used == self.books.used(booking.slot)
+            assert booking.limit == self.ceiling_of(booking.slot).limit
             return None
+        self.own[slot] = self.ceiling_of(slot)
         self.books.told.append(told)
         assert booking.used == self.books.used(slot)
         return booking.event_id, told
@@ -100,12 +133,9 @@ class Usage(RuleBasedStateMachine):
     @rule(target=booked, feature=features, amount=amounts, at=moments)
     def use_some(self, feature: str, amount: int, at: datetime) -> Any:
         slot = self.slot(feature, at)
-        fits = self.ceiling.soft or self.books.used(slot) + amount <= (self.ceiling.limit or 0)
         self.calls += 1
         call = {"slot": slot, "at": at, "key": f"key-{self.calls}", "ceiling": self.ceiling, "now": NOBODY_WAITS}
         accepted = self.book(Entry(feature, at, amount=amount), lambda: consume(self.tenant, amount, **call))
-        if AGGREGATES[feature] == "sum":
-            assert (accepted is not None) == fits
         if accepted:
             self.keys[call["key"]] = ({**call, "amount": amount}, accepted[0])
         return accepted
@@ -136,6 +166,7 @@ class Usage(RuleBasedStateMachine):
             for feature, amount, at in batch
         ]
         assert ingest(self.tenant, *events, now=NOBODY_WAITS) == ["booked"] * len(batch)
+        self.own |= {each.slot: self.ceiling_of(each.slot) for each in events}
         self.books.told += [Entry(feature, at, amount=amount) for feature, amount, at in batch]
 
     @rule(event=booked)

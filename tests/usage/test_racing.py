@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, transaction
 
 from apps.core.errors import IdempotencyKeyReused
 from apps.tenants.models import Tenant
@@ -44,6 +44,16 @@ def at_once(call: Callable[[int], Any], threads: int = THREADS) -> list[Any]:
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(run, range(threads)))
+
+
+def wait_until_somebody_waits() -> None:
+    """Return once a session waits for what another one holds."""
+    with connection.cursor() as cursor:
+        for _ in range(10_000):
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("nobody waited")
 
 
 class TestOneCounter:
@@ -159,6 +169,37 @@ class TestManyWays:
         at_once(call, threads=16)
         assert used(acme, slot_at(april, "disk", "last"), april) == 16
         assert verify() == []
+
+    def test_over_the_edge_of_a_gauges_period_nobody_waits_for_ever(self, acme: Tenant) -> None:
+        before, after = MARCH.end - timedelta(minutes=1), MARCH.end + timedelta(seconds=30)
+
+        def race(feature: str) -> None:
+            march, april = slot_at(before, feature, "last"), slot_at(after, feature, "last")
+            both = [event(1, slot=march, at=before) for _ in range(20)] + [event(3, slot=april, at=after)]
+            tell(acme, 1, slot=march, now=before)
+            calls = [lambda: ingest(acme, *both, now=after), lambda: tell(acme, 4, slot=april, now=after)]
+            at_once(lambda number: calls[number % 2](), threads=4)
+
+        for number in range(6):
+            race(f"disk{number}")
+        assert verify() == []
+
+    def test_whoever_took_a_gauges_row_first_would(self, acme: Tenant) -> None:
+        """The same order everywhere is what the guard is: the other way round it fails."""
+        gauge, held = slot("disk", "last"), threading.Barrier(2)
+        tell(acme, 1, slot=gauge)
+
+        def row_first(number: int) -> str:
+            with suppress(OperationalError), transaction.atomic():
+                if number == 0:
+                    Counter.objects.select_for_update(no_key=True).get()
+                held.wait(20)
+                if number == 0:
+                    wait_until_somebody_waits()
+                return str(tell(acme, number, slot=gauge).outcome)
+            return "deadlock"
+
+        assert sorted(at_once(row_first, threads=2)) == ["booked", "deadlock"]
 
     def test_a_smaller_limit_counts_for_all_from_its_first_use_on(self, acme: Tenant) -> None:
         consume(acme, 5, ceiling=Ceiling(limit=100, version=1))

@@ -10,9 +10,22 @@ from apps.core.periods import Unit
 from apps.tenants.models import Tenant
 from apps.usage import errors, selectors, services
 from apps.usage.models import Counter
-from apps.usage.types import Bucket, Cursor, Discrepancy
+from apps.usage.types import Bucket, Cursor, Discrepancy, Use
 from tests.factories import NOW, SOMEBODY
-from tests.usage.calling import MARCH, MONTHLY, SOFT, UNLIMITED, a_tenant, consume, event, ingest, slot, slot_at, tell
+from tests.usage.calling import (
+    MARCH,
+    MONTHLY,
+    SOFT,
+    UNLIMITED,
+    a_tenant,
+    consume,
+    event,
+    ingest,
+    release,
+    slot,
+    slot_at,
+    tell,
+)
 
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -38,6 +51,14 @@ class TestUse:
 
     def test_of_no_slots_there_is_nothing(self, acme: Tenant) -> None:
         assert selectors.used_of(tenant_keys=[acme.pk], slots=[], now=NOW) == {acme.pk: {}}
+
+    def test_of_the_highest_it_tells_what_the_next_is_added_to(self, acme: Tenant) -> None:
+        peak = slot("peak", "max")
+        consume(acme, 9, slot=peak)
+        release(acme, 7, slot=peak)
+        consume(acme, 4)
+        uses = selectors.uses_of(tenant_keys=[acme.pk], slots=[peak, slot(), slot("mails")], now=NOW)
+        assert uses == {acme.pk: {"peak": Use(used=9, level=2, held=0), "calls": Use(used=4, level=4, held=0)}}
 
 
 class TestHistory:

@@ -61,6 +61,12 @@ class TestSettingAside:
         with pytest.raises(IdempotencyKeyReused):
             consume(acme, 4, key="a")
 
+    def test_to_whom_nothing_is_granted_only_the_same_is(self, acme: Tenant) -> None:
+        _, first = reserve(acme, 2, key="a")
+        booking, held = reserve(acme, 1, closed=True)
+        assert (booking.outcome, booking.used, held) == (Outcome.REFUSED, 2, None)
+        assert reserve(acme, 2, key="a", closed=True)[1] == first
+
     def test_of_gauges_and_for_no_time_it_is_not(self, acme: Tenant) -> None:
         with pytest.raises(errors.NotReservable, match="disk is a gauge"):
             reserve(acme, slot=slot("disk", "last"))

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
 
-from apps.usage import errors
+from apps.usage import errors, services
 from apps.usage.models import Counter
 from apps.usage.types import Booking, Outcome
 from tests.factories import NOW
-from tests.usage.calling import MARCH, TEN, a_tenant, consume, slot, slot_at, used
+from tests.usage.calling import MARCH, TEN, a_tenant, consume, event, ingest, slot, slot_at, tell, used
 
 MOMENT = timedelta(microseconds=1)
 
@@ -40,6 +41,25 @@ class TestMoments:
         assert consume(a_tenant(), at=ahead).outcome == Outcome.BOOKED
         with pytest.raises(errors.TooFarAhead, match="more than 5 minutes ahead"):
             consume(a_tenant(), at=ahead + MOMENT)
+
+    @pytest.mark.parametrize(
+        ("at", "problem"),
+        [
+            (datetime(1, 1, 1, tzinfo=UTC), errors.TooOld),
+            (datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))), errors.TooOld),
+            (datetime(9999, 12, 31, 23, tzinfo=timezone(timedelta(hours=-9))), errors.TooFarAhead),
+            (datetime(2026, 3, 1), errors.UnusableMoment),
+            ("2026-03-01", errors.UnusableMoment),
+        ],
+    )
+    def test_what_is_no_moment_of_these_days_is_said_to_be(self, at: Any, problem: type[Exception]) -> None:
+        for call in (consume, tell):
+            with pytest.raises(problem):
+                call(a_tenant(), 1, at=at)
+        # Also without a slot: to be asked before the period of it is.
+        with pytest.raises(problem):
+            services.refuse_far(at, NOW)
+        assert ingest(a_tenant(), event(1, at=at), event(1)) == ["invalid", "booked"]
 
     def test_a_slot_of_another_period_is_noticed(self) -> None:
         with pytest.raises(errors.OutsidePeriod, match="not within the period of calls from 2026-03-01"):

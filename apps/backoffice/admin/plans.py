@@ -1,15 +1,20 @@
 """Plans: the versions that were published from the prices' metadata, and what each grants."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.backoffice.base import ReadOnlyModelAdmin
 from apps.backoffice.site import site
-from apps.plans.models import PlanVersion
-from apps.plans.terms import amount_in_words
+from apps.core import clock
+from apps.plans.models import DefaultPlan, PlanVersion
+from apps.plans.terms import NUMBERED, PERIODIC, amount_in_words
 
 
 @admin.register(PlanVersion, site=site)
@@ -18,8 +23,6 @@ class PlanVersionAdmin(ReadOnlyModelAdmin):
     search_fields = ("plan__key", "plan__name", "plan__price_id")
     search_help_text = "Plan or price"
     list_select_related = ("plan",)
-    fields = ("shown_ref", "plan_name", "price", "limits", "tenants", "published_at")
-    readonly_fields = ("shown_ref", "plan_name", "price", "limits", "tenants")
     empty_title = "No plan yet"
     empty_text = "Every managed price of Stripe becomes one; its metadata max-<entity> become its limits."
 
@@ -30,6 +33,33 @@ class PlanVersionAdmin(ReadOnlyModelAdmin):
             .annotate(held_by=Count("planassignment__tenant", filter=Q(planassignment__valid_to=None), distinct=True))
         )
         return counted.prefetch_related("allowances__feature")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """What a version grants, with every term of it."""
+        version = self.get_object(request, object_id)
+        if version is None:
+            raise Http404
+        if not self.has_view_permission(request, version):
+            raise PermissionDenied
+        versions = version.plan.versions.order_by("-number")
+        is_newest = versions[0].pk == version.pk
+        context = {
+            **self.admin_site.each_context(request),
+            "title": version.ref,
+            "opts": self.opts,
+            "original": version,
+            "version": version,
+            "versions": versions,
+            "allowances": version.allowances.all(),
+            "held_by": self.tenants(version),
+            "is_default": is_newest and DefaultPlan.objects.present().filter(plan=version.plan_id).exists(),
+            "numbered": NUMBERED,
+            "periodic": PERIODIC,
+            "now": clock.now(),
+        }
+        return TemplateResponse(request, "backoffice/plan_version.html", context)
 
     @admin.display(description="Version", ordering="plan__key")
     def shown_ref(self, version: PlanVersion) -> SafeString:

@@ -20,16 +20,32 @@ from apps.core import clock
 from apps.core.errors import TenantryError
 from apps.lifecycle import services as lifecycle
 from apps.plans import selectors as plans
-from apps.plans.metadata import PriceLimits, read_price_limits
+from apps.plans.gathering import features
+from apps.plans.grants import terms_in_words
+from apps.plans.metadata import LimitProblem, entity_name
 from apps.plans.models import ManagedPrice
+from apps.plans.offers import read_offer
+from apps.plans.resolution import Grant, Grantable
+from apps.plans.terms import Kind, amount_in_words
+
+
+@dataclass(frozen=True)
+class Granted:
+    """What a price grants of one feature, in words; `terms` empty: nothing is unusual about it."""
+
+    feature: str
+    says: str
+    terms: str
 
 
 @dataclass(frozen=True)
 class PriceRow:
-    """A price with what its metadata limits. `group` None: its subscriptions are ignored."""
+    """A price with what its metadata grants. `group` None: its subscriptions are ignored."""
 
     price: Price
-    limits: PriceLimits
+    grants: tuple[Granted, ...]
+    problems: tuple[LimitProblem, ...]
+    add_on: bool
     group: str | None
     by_settings: bool
 
@@ -73,10 +89,28 @@ class PriceAdmin(ReadOnlyModelAdmin):
 
 def price_rows() -> tuple[PriceRow, ...]:
     """Every mirrored price with what Tenantry makes of it."""
-    groups = plans.price_groups()
-    return tuple(_row(price, groups) for price in billing.mirrored_prices())
+    groups, known = plans.price_groups(), features()
+    return tuple(_row(price, groups, known) for price in billing.mirrored_prices())
 
 
-def _row(price: Price, groups: Mapping[str, str]) -> PriceRow:
+def _row(price: Price, groups: Mapping[str, str], known: Mapping[str, Grantable]) -> PriceRow:
+    offer = read_offer(price.metadata, known)
     listed = {*settings.TENANTRY_RECURRING_PRICES, *settings.TENANTRY_METERED_PRICES}
-    return PriceRow(price, read_price_limits(price.metadata), groups.get(price.id), price.id in listed)
+    return PriceRow(
+        price=price,
+        grants=tuple(_granted(known.get(key) or _entity(key), grant) for key, grant in offer.grants.items()),
+        problems=offer.problems,
+        add_on=offer.add_on,
+        group=groups.get(price.id),
+        by_settings=price.id in listed,
+    )
+
+
+def _entity(key: str) -> Grantable:
+    """What a price limits before it is a feature becomes one of these."""
+    return Grantable(key, entity_name(key), Kind.COUNT.value)
+
+
+def _granted(feature: Grantable, grant: Grant) -> Granted:
+    says = amount_in_words(feature.kind, grant.limit, grant.value)
+    return Granted(feature.key, says, terms_in_words(feature, grant.terms))

@@ -13,15 +13,29 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from apps.backoffice import badges, overview
+from apps.backoffice.asking import asked
 from apps.backoffice.base import OperatorModelAdmin
+from apps.backoffice.credits_actions import CREDITS_ACTIONS
+from apps.backoffice.credits_page import CreditsView
 from apps.backoffice.end_actions import END_ACTIONS
 from apps.backoffice.override_actions import OVERRIDE_ACTIONS
 from apps.backoffice.site import site
-from apps.backoffice.tenant_actions import TENANT_ACTIONS
+from apps.backoffice.tenant_actions import TENANT_ACTIONS, TenantAction
 from apps.backoffice.tenant_page import tenant_page
+from apps.backoffice.tenant_view import TenantView
+from apps.backoffice.usage_actions import USAGE_ACTIONS
+from apps.backoffice.usage_page import UsageView
 from apps.core import clock
 from apps.plans.models import PlanAssignment
 from apps.tenants.models import Tenant, Tombstone
+
+TABS: dict[str, type[TenantView]] = {"credits": CreditsView, "usage": UsageView}
+BOOK_ACTIONS: dict[str, type[TenantAction]] = CREDITS_ACTIONS | USAGE_ACTIONS
+
+
+def _name(where: str) -> str:
+    """What a page is called, from its address below the tenant's: `credits_void` for `credits/<uuid:grant_id>/void`."""
+    return "_".join(part for part in where.split("/") if not part.startswith("<"))
 
 
 class ByEnd(admin.SimpleListFilter):
@@ -68,11 +82,12 @@ class TenantAdmin(OperatorModelAdmin):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        actions = [
-            path(f"<uuid:object_id>/{name}/", self._wrapped(view), name=f"tenant_{name}")
-            for name, view in (TENANT_ACTIONS | OVERRIDE_ACTIONS | END_ACTIONS).items()
+        views: dict[str, Any] = {**TABS, **TENANT_ACTIONS, **OVERRIDE_ACTIONS, **END_ACTIONS, **BOOK_ACTIONS}
+        pages = [
+            path(f"<uuid:object_id>/{where}/", self._wrapped(view), name=f"tenant_{_name(where)}")
+            for where, view in views.items()
         ]
-        return [*actions, *super().get_urls()]
+        return [*pages, *super().get_urls()]
 
     def _wrapped(self, view: Any) -> Any:
         return self.admin_site.admin_view(view.as_view(model_admin=self))
@@ -85,14 +100,18 @@ class TenantAdmin(OperatorModelAdmin):
             return self._what_is_left(object_id)
         if not self.has_view_permission(request, tenant):
             raise PermissionDenied
+        now = clock.now()
         context = {
             **self.admin_site.each_context(request),
             "title": str(tenant),
             "opts": self.opts,
             "original": tenant,
-            "page": tenant_page(tenant=tenant, now=clock.now()),
+            "page": tenant_page(tenant=tenant, now=now),
+            "asked": asked(tenant=tenant, given=request.GET, now=now),
             "can_act": self.has_change_permission(request, tenant),
-            "now": clock.now(),
+            "now": now,
+            "tab": "overview",
+            "tenant": tenant,
         }
         return TemplateResponse(request, "backoffice/tenant.html", context)
 

@@ -1,7 +1,10 @@
 """How the operator's pages write statuses and money."""
 
+import json
+import re
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django import template
 from django.contrib.admin.utils import quote
@@ -10,12 +13,19 @@ from django.utils.safestring import SafeString
 from apps.backoffice import badges
 from apps.backoffice.badges import Look
 from apps.billing.types import Price
-from apps.plans.models import ManagedPrice
+from apps.plans.models import Allowance, ManagedPrice
+from apps.plans.resolution import Entitlement
+from apps.plans.terms import Aggregate, amount_in_words
 
 register = template.Library()
+
+# As `Actor.member` writes it.
+MEMBER = re.compile(r"^member ([0-9a-f]{8})[0-9a-f-]{28} of .+$")
 register.filter("state_badge", badges.state)
 register.filter("provisioning_badge", badges.provisioning)
 register.filter("outcome_badge", badges.outcome)
+register.filter("category_badge", badges.category)
+register.filter("decision_badge", badges.decision)
 register.filter("admin_urlquote", quote)
 
 
@@ -29,6 +39,26 @@ def is_moment(value: object) -> bool:
 def is_number(value: object) -> bool:
     """Whether a value is a whole number, which neither True nor False is."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+@register.filter
+def plain(value: Any) -> str:
+    """A number or a value of any kind as it is, a number with its thousands set apart; nothing is a dash."""
+    if value is None:
+        return "–"
+    return f"{value:,}" if is_number(value) else json.dumps(value, ensure_ascii=False)
+
+
+@register.filter
+def grant_in_words(allowance: Allowance) -> str:
+    """What an allowance grants, such as 1,000, unlimited or on."""
+    return amount_in_words(allowance.kind, allowance.limit, allowance.value)
+
+
+@register.filter
+def counting(entitlement: Entitlement) -> str:
+    """What becomes of the amounts of a feature within a period, in words."""
+    return Aggregate(entitlement.aggregate).label
 
 
 # Currencies whose amounts Stripe gives in whole units, or in thousandths.
@@ -63,3 +93,9 @@ def _in_major_units(amount: Decimal, currency: str) -> str:
     # Fractions of a minor unit are shown in full: rounded, 0.5 cents would be nothing or twice as much.
     plain = f"{exact.normalize():f}"
     return f"{exact:,.{max(decimals, len(plain.partition('.')[2]))}f}"
+
+
+@register.filter
+def short_actor(label: str) -> str:
+    """Who did something, without most of a member's UUID, which only tells one from another."""
+    return MEMBER.sub(r"member \1…", label)

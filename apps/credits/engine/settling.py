@@ -28,6 +28,14 @@ def settle(wallet: Wallet, plan: PlanCredits | None, now: datetime) -> None:
     `plan`: what the tenant's plan gives now; None: nothing any more, and what it gave last
     runs to its end.
     """
+    for until, former in plan.former if plan else ():
+        if wallet.at < until <= now:
+            _bring(wallet, former, until - INSTANT)
+            _bring(wallet, plan, until)
+    _bring(wallet, plan, now)
+
+
+def _bring(wallet: Wallet, plan: PlanCredits | None, now: datetime) -> None:
     now = max(now, wallet.at)
     while happening := _next(wallet, plan, now):
         moment, _, happen = happening
@@ -105,14 +113,21 @@ def _change(wallet: Wallet, plan: PlanCredits, period: Period, *, turns: int, en
     """From the plan's present period to another, so many turns later."""
     terms = _terms(plan)
     ending = [lot for lot in wallet.spendable() if lot.category in PLANS_OWN]
-    left, debt = after(terms, left=sum(lot.remaining for lot in ending), debt=wallet.debt, turns=turns - 1)
-    kept = terms.kept(left)
+    there, aside = sum(lot.remaining for lot in ending), sum(lot.held for lot in wallet.aside())
+    left, debt = after(terms, left=there, debt=wallet.debt, turns=turns - 1)
+    kept = whole = terms.kept(left)
+    if not wallet.debt:
+        # What is set aside is kept as if it were not, so that it is there when it comes back.
+        whole = terms.kept(after(terms, left=there + aside, debt=0, turns=turns - 1)[0])
     wallet.roll(ending, kept, at=ended_at)
+    along = wallet.take_along(whole - kept, at=ended_at)
     wallet.at = max(ended_at, period.start)
     wallet.begin(period)
     # What the periods between have settled was granted and is gone.
     _add(wallet, plan, Category.PLAN, wallet.debt - debt, kind=EntryKind.GRANT, note=f"of {turns - 1} periods before")
-    _add(wallet, plan, Category.ROLLOVER, kept, kind=EntryKind.ROLLOVER)
+    rolled = _add(wallet, plan, Category.ROLLOVER, whole, kind=EntryKind.ROLLOVER)
+    if rolled:
+        wallet.set_aside_again(along, rolled, at=wallet.at)
     _grant(wallet, plan, terms.amount)
 
 
@@ -124,9 +139,9 @@ def _grant(wallet: Wallet, plan: PlanCredits, amount: int) -> None:
 
 def _add(
     wallet: Wallet, plan: PlanCredits, category: Category, amount: int, *, kind: EntryKind, note: str = ""
-) -> None:
+) -> Lot | None:
     if not amount:
-        return
+        return None
     period = wallet.period
     lot = Lot(
         category=category,
@@ -138,6 +153,7 @@ def _add(
         reason=plan.ref,
     )
     wallet.add(lot, kind=kind, at=wallet.at, note=note)
+    return lot
 
 
 def _terms(plan: PlanCredits) -> Terms:

@@ -7,7 +7,7 @@ debt nothing remains.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -92,7 +92,9 @@ class Wallet:
     """The state, changed by its methods. `at`: up to when time has been taken into account.
 
     `spent` counts what was spent since the movement `spent_after`, with which the plan's
-    `period` began; `granted` is what the plan has given in it.
+    `period` began; `granted` is what the plan has given in it. `full` is what there was when
+    the period began and what has come in since; without a plan, what there was when something
+    came in last, at `full_at`.
     """
 
     lots: dict[UUID, Lot] = field(default_factory=dict)
@@ -103,6 +105,8 @@ class Wallet:
     granted: int = 0
     spent: int = 0
     spent_after: int = 0
+    full: int = 0
+    full_at: datetime | None = None
     crossed: tuple[str, ...] = ()
     seq: int = 0
     movements: list[Movement] = field(default_factory=list)
@@ -125,12 +129,12 @@ class Wallet:
     @property
     def used(self) -> int:
         """What was spent in the plan's period, or is set aside."""
-        return self.spent + self.held
+        return self.spent + sum(each.amount for each in self.holds.values())
 
     @property
     def limit(self) -> int:
         """What there was to spend in the plan's period."""
-        return self.used + self.balance
+        return self.spent + self.held + self.balance
 
     def spendable(self) -> list[Lot]:
         """The lots of which something can be spent, in the order in which it is."""
@@ -146,7 +150,15 @@ class Wallet:
         self.lots[lot.id] = lot
         lot.counted_at, lot.remaining = at, 0
         self._move(kind, lot.amount, lot, at=at, note=note)
+        self._fill(lot.amount, at)
         self._settle_debt(at)
+
+    def _fill(self, amount: int, at: datetime) -> None:
+        """Without a plan whoever is running low is told anew each time that something has come in."""
+        if self.period:
+            self.full += amount
+        else:
+            self.full, self.full_at, self.crossed = self.balance, at, ()
 
     def burn(self, amount: int, *, overdraft: bool, at: datetime) -> bool:
         """Spend; False: there is not enough, and nothing has changed."""
@@ -176,6 +188,38 @@ class Wallet:
             amount -= kept
             self.end(lot, EntryKind.EXPIRE, at=at)
 
+    def aside(self) -> list[Lot]:
+        """What the plan has given in its period, as far as it is set aside."""
+        return [lot for lot in self.lots.values() if lot.held and lot.period and lot.period == self.period]
+
+    def take_along(self, amount: int, *, at: datetime) -> list[tuple[UUID, int]]:
+        """Take up to so much of `aside` out of its lots, for `set_aside_again`; returns how much of which hold."""
+        lots, taken = {lot.id for lot in self.aside()}, []
+        for key, hold in sorted(self.holds.items(), key=lambda each: (each[1].expires_at, each[0])):
+            for lot, there in hold.parts:
+                part = min(amount, there) if lot in lots else 0
+                if not part:
+                    continue
+                self._repart(key, lot, -part)
+                self._move(EntryKind.RELEASE, part, self.lots[lot], at=at)
+                self._move(EntryKind.ROLLOVER, -part, self.lots[lot], at=at)
+                taken.append((key, part))
+                amount -= part
+        return taken
+
+    def set_aside_again(self, taken: Iterable[tuple[UUID, int]], lot: Lot, *, at: datetime) -> None:
+        """Set the same aside of the lot that takes over."""
+        for key, part in taken:
+            self._move(EntryKind.HOLD, -part, lot, at=at)
+            self._repart(key, lot.id, part)
+
+    def _repart(self, key: UUID, lot: UUID, change: int) -> None:
+        hold = self.holds[key]
+        self.lots[lot].held += change
+        parts = dict(hold.parts)
+        parts[lot] = parts.get(lot, 0) + change
+        self.holds[key] = replace(hold, parts=tuple(each for each in parts.items() if each[1]))
+
     def hold(self, key: UUID, amount: int, *, overdraft: bool, at: datetime, expires_at: datetime) -> bool:
         """Set aside; False: there is not enough, and nothing has changed."""
         if amount > self.available and not overdraft:
@@ -189,7 +233,7 @@ class Wallet:
     def release(self, key: UUID, *, state: HoldState, at: datetime) -> None:
         """Give back what was set aside. Of a lot that is over by then it is over too."""
         self._give_back(self._close(key, state, at), at)
-        self._sweep(at)
+        self.sweep(at)
         self._settle_debt(at)
 
     def confirm(self, key: UUID, amount: int, *, at: datetime) -> None:
@@ -202,7 +246,7 @@ class Wallet:
             self._move(EntryKind.BURN, -spent, self.lots[lot], at=at)
             left -= spent
         self.spent += amount - left
-        self._sweep(at)
+        self.sweep(at)
         self._settle_debt(at)
         self._spend(left, at)
 
@@ -210,10 +254,15 @@ class Wallet:
         """Let the plan's period begin, in which nothing has been granted or spent."""
         self.period, self.granted, self.spent, self.crossed = period, 0, 0, ()
         self.spent_after = self.seq
+        self.full, self.full_at = self.balance, None if period else self.at
 
     def cross(self, thresholds: Iterable[int]) -> tuple[str, ...]:
-        """The thresholds reached that have not been told in this period, by name; they are told with this."""
-        names = [str(each) for each in sorted(thresholds) if self.used > 0 and self.used * 100 >= each * self.limit]
+        """The thresholds reached that have not been told in this period, by name; they are told with this.
+
+        They are per cent of `full`, and it does not matter what became of the credits.
+        """
+        gone = self.full - self.balance
+        names = [str(each) for each in sorted(thresholds) if gone > 0 and gone * 100 >= each * self.full]
         if self.balance < 0:
             names.append("over")
         fresh = tuple(each for each in names if each not in self.crossed)
@@ -246,7 +295,7 @@ class Wallet:
             self.lots[lot].held -= part
             self._move(EntryKind.RELEASE, part, self.lots[lot], at=at)
 
-    def _sweep(self, at: datetime) -> None:
+    def sweep(self, at: datetime) -> None:
         """End what came back to lots that are over."""
         for lot in self.spendable():
             if lot.is_over(max(at, self.at)):

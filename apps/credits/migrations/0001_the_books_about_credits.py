@@ -62,6 +62,8 @@ class Migration(migrations.Migration):
                 ('granted', models.BigIntegerField(default=0, help_text='What the plan has given in its period.')),
                 ('spent', models.BigIntegerField(default=0, help_text='What was spent in that period.')),
                 ('spent_after', models.BigIntegerField(default=0)),
+                ('full', models.BigIntegerField(default=0, help_text='What there was to spend; thresholds are per cent of it.')),
+                ('full_at', models.DateTimeField(help_text='Without a plan: when something came in last.', null=True)),
                 ('crossed', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=10), default=list, help_text='The thresholds told in that period.', size=None)),
             ],
             options={
@@ -142,7 +144,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False)),
                 ('tenant_uuid', models.UUIDField(editable=False)),
                 ('feature', models.CharField(max_length=80)),
-                ('period_start', models.DateTimeField(help_text='1970: no plan gives credits in periods.')),
+                ('period_start', models.DateTimeField(help_text='Without a plan: when credits came in last.')),
                 ('threshold', models.CharField(max_length=10)),
                 ('balance', models.BigIntegerField()),
                 ('used', models.BigIntegerField()),

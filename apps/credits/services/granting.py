@@ -72,6 +72,7 @@ def grant(
         wallet.schedule(lot)
     else:
         wallet.add(lot, at=now, note=lot.reason)
+        wallet.sweep(now)
     return _booked(book, act, lot, after=_shown(lot))
 
 

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from apps.core.actors import Actor
 from apps.core.errors import ReservationClosed, UnknownReservation
+from apps.core.keys import own_key
 from apps.credits import books
 from apps.credits.amounts import refuse_unusable
 from apps.credits.books import Book
@@ -31,6 +32,8 @@ def reserve(
     actor: Actor,
     expires_at: datetime,
     plan: PlanCredits | None,
+    times: int | None = None,
+    closed: bool = False,
     now: datetime,
 ) -> Spent:
     """Set credits aside until `expires_at`, when they come back by themselves; the answer has the `reservation_id`.
@@ -41,23 +44,26 @@ def reserve(
     Raises:
         UnusableAmount: when `amount` is not 1 to 10**15.
         UnusableReservation: when `expires_at` is not after `now`.
-        IdempotencyKeyReused: when the key belongs to another call.
+        IdempotencyKeyReused, UnusableKey, UnusableText: see `spend`.
     """
     refuse_unusable(amount)
-    act = Act(tenant, feature, "reserve", amount, key, actor, now, credit_type=credit_type, object_ref=object_ref)
+    signed: dict[str, Any] = {"credit_type": credit_type, "object_ref": object_ref, "times": times}
+    act = Act(tenant, feature, "reserve", amount, key, actor, now, **signed)
     book = books.lock(tenant, feature)
     if earlier := act.earlier():
         return repeated(earlier)
     wallet = book.settle(plan, now)
+    if closed:
+        return refused(wallet)
     if expires_at <= wallet.at:
         raise UnusableReservation(f"It would be over before it began: {expires_at:%Y-%m-%d %H:%M:%S} UTC has passed.")
     row = _reservation(act, expires_at)
     overdraft = plan is not None and plan.overdraft
     if not wallet.hold(row.id, amount, overdraft=overdraft, at=now, expires_at=expires_at):
         return refused(wallet)
-    row.parts = [(str(lot), part) for lot, part in wallet.holds[row.id].parts]
+    row.parts = books.parts_of(wallet.holds[row.id])
     row.save(force_insert=True)
-    return booked(book, act, plan, reservation_id=row.id)
+    return booked(book, act, reservation_id=row.id)
 
 
 @transaction.atomic
@@ -71,6 +77,9 @@ def confirm(
     now: datetime,
 ) -> Spent:
     """Spend what was set aside, or `amount` of it; the rest comes back. A second time it answers as the first.
+
+    What was promised is kept: what was not there when it was set aside is overdrawn now,
+    also where the plan does not let the wallet be overdrawn any more.
 
     Raises:
         UnknownReservation: when the tenant has none of that id.
@@ -122,7 +131,7 @@ def _found(tenant: Tenant, reservation_id: UUID) -> Reservation:
 def _closing(kind: str, tenant: Tenant, row: Reservation, amount: int, **who: Any) -> Act:
     """What closes a reservation is at the same time its own idempotency key."""
     signed: dict[str, Any] = {"credit_type": row.credit_type, "object_ref": row.object_ref}
-    return Act(tenant, row.feature, kind, amount, f"{kind}:{row.id}", **who, **signed)
+    return Act(tenant, row.feature, kind, amount, own_key(kind, row.id), **who, **signed)
 
 
 def _close(row: Reservation, act: Act, plan: PlanCredits | None, state: HoldState) -> Spent:
@@ -134,7 +143,7 @@ def _close(row: Reservation, act: Act, plan: PlanCredits | None, state: HoldStat
         book.wallet.confirm(row.id, act.amount, at=act.at)
     else:
         book.wallet.release(row.id, state=state, at=act.at)
-    return booked(book, act, plan, reservation_id=row.id)
+    return booked(book, act, reservation_id=row.id)
 
 
 def _refuse_closed(book: Book, row: Reservation, plan: PlanCredits | None, now: datetime) -> None:

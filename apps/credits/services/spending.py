@@ -30,6 +30,8 @@ def spend(
     key: str | None = None,
     actor: Actor,
     plan: PlanCredits | None,
+    times: int | None = None,
+    closed: bool = False,
     now: datetime,
 ) -> Spent:
     """Spend credits of one wallet, if there are enough or the plan lets it be overdrawn.
@@ -38,19 +40,25 @@ def spend(
     The same key with the same call answers as the first time and spends nothing more. A
     `now` before what has been settled is what the ledger says, on the present state.
 
+    `times`: how often what the credit type stands for; then the same call is one for as many
+    times, whatever it costs meanwhile. `closed`: what is new is refused, and what was
+    accepted before under its key is answered as it was.
+
     Raises:
         UnusableAmount: when `amount` is not 0 to 10**15.
         IdempotencyKeyReused: when the key belongs to another call.
+        UnusableKey, UnusableText: when the key, or another text, cannot be kept.
     """
     refuse_unusable(amount, least=0)
-    act = Act(tenant, feature, "spend", amount, key, actor, now, credit_type=credit_type, object_ref=object_ref)
+    signed: dict[str, Any] = {"credit_type": credit_type, "object_ref": object_ref, "times": times}
+    act = Act(tenant, feature, "spend", amount, key, actor, now, **signed)
     book = books.lock(tenant, feature)
     if earlier := act.earlier():
         return repeated(earlier)
     wallet = book.settle(plan, now)
-    if not wallet.burn(amount, overdraft=plan is not None and plan.overdraft, at=now):
+    if closed or not wallet.burn(amount, overdraft=plan is not None and plan.overdraft, at=now):
         return refused(wallet)
-    return booked(book, act, plan)
+    return booked(book, act)
 
 
 @transaction.atomic
@@ -67,14 +75,11 @@ def settle(*, tenant: Tenant, feature: str, plan: PlanCredits | None, now: datet
     return wallet.balance
 
 
-def booked(book: Book, act: Act, plan: PlanCredits | None, *, reservation_id: UUID | None = None) -> Spent:
-    """Write what was spent or set aside, and tell the thresholds reached."""
-    crossed = book.wallet.cross(plan.thresholds) if plan else ()
+def booked(book: Book, act: Act, *, reservation_id: UUID | None = None) -> Spent:
+    """Write what was spent or set aside."""
     spent = _answer(Outcome.BOOKED, book.wallet)
     answer = {"balance": spent.balance, "used": spent.used, "limit": spent.limit, "reservation_id": reservation_id}
     operation_id = books.write(book, act, answer=answer)
-    if crossed:
-        books.tell(book, crossed, act.at)
     return replace(spent, operation_id=operation_id, reservation_id=reservation_id)
 
 

@@ -1,9 +1,9 @@
 """Refusing rows before they are written, so that the caller's transaction stays usable."""
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-from django.db import connection
 from django.db.models import Model
 
 from apps.core import schemas
@@ -11,7 +11,6 @@ from apps.entitlements.errors import LimitReached
 from apps.entitlements.limiting.ceilings import Held, hold
 from apps.entitlements.limiting.decisions import decision_for
 from apps.entitlements.registry import CountedEntity, counted_entities
-from apps.tenants.models import Tenant
 
 
 def guard(model: type[Model], *, count: int = 1) -> None:
@@ -46,7 +45,28 @@ def guard_saved(row: Model, *, update_fields: Collection[str] | None = None) -> 
     bound = bound_to(type(row))
     if not row._state.adding:
         bound = [each for each in bound if each.may_begin_to_count(row, update_fields)]
-    _guard(bound, 1, lambda counted: int(counted.counts(row)))
+    _guard(bound, 1, lambda counted: int(counted.counts(row) and not counted.counts_already(row)))
+
+
+@contextmanager
+def counting(bound: Sequence[CountedEntity]) -> Iterator[None]:
+    """Refuse what is written in the block when it has made more rows count than may: only the database knows how many.
+
+    To be entered in a savepoint of its own, which what is refused spoils.
+
+    Raises:
+        LimitReached: once it is written; the savepoint is to be rolled back.
+    """
+    tenant_key = schemas.current_tenant_key()
+    counted = {each.entity: each for each in bound}
+    held = hold(tenant_key=tenant_key, features=list(counted)) if tenant_key and counted else ()
+    before = {each.feature: counted[each.feature].rows().count() for each in held}
+    yield
+    for ceiling in held:
+        used = before[ceiling.feature]
+        added = counted[ceiling.feature].rows().count() - used
+        if added > 0 and used + added > ceiling.most:
+            raise LimitReached(decision_for(ceiling, requested=added, used=used))
 
 
 def bound_to(model: type[Model]) -> list[CountedEntity]:
@@ -74,8 +94,7 @@ def _fits(counted: CountedEntity, ceiling: Held, added: int) -> bool:
 
 def _refuse_beyond(counted: CountedEntity, ceiling: Held, added: int) -> None:
     if added and not _fits(counted, ceiling, added):
-        tenant = cast("Tenant", cast("Any", connection).tenant)
-        raise LimitReached(decision_for(tenant, counted.entity, added, counted.rows().count(), ceiling))
+        raise LimitReached(decision_for(ceiling, requested=added, used=counted.rows().count()))
 
 
 def before_saving(

@@ -34,8 +34,7 @@ class LimitedQuerySet(models.QuerySet[Any]):
         rows = list(objs)
         told = (batch_size, ignore_conflicts, update_conflicts, update_fields, unique_fields)
         if ignore_conflicts or update_conflicts:
-            # How many are new only the database knows, which refuses them within a savepoint of their own.
-            with transaction.atomic():
+            with transaction.atomic(), guarding.counting(guarding.bound_to(self.model)):
                 return super().bulk_create(rows, *told)
         with in_a_transaction():
             guarding.guard_new(self.model, rows)
@@ -47,9 +46,10 @@ class LimitedQuerySet(models.QuerySet[Any]):
         Raises:
             LimitReached: when more would count than may.
         """
-        bound = guarding.bound_to(self.model)
-        alone = transaction.atomic() if any(each.depends_on(changes) for each in bound) else nullcontext()
-        with alone:
+        bound = [each for each in guarding.bound_to(self.model) if each.depends_on(changes)]
+        if not bound:
+            return super().update(**changes)
+        with transaction.atomic(), guarding.counting(bound):
             return super().update(**changes)
 
 
@@ -102,13 +102,18 @@ def register_all() -> None:
     for model in apps.get_models():
         if issubclass(model, LimitedModel) and not _counts_as_parent(model):
             for feature in _features_of(model):
-                registry.register(entity=feature, model=model, filter=model.counted_where)
+                registry.register(entity=feature, model=_with_the_rows(model), filter=model.counted_where)
+
+
+def _with_the_rows(model: type[models.Model]) -> type[models.Model]:
+    """The model itself, or that of which it is a proxy: its rows count, whichever of the two made them."""
+    return model._meta.concrete_model or model
 
 
 def _counts_as_parent(model: type[LimitedModel]) -> bool:
     """Each of its rows is one of the other model's, where it is counted already."""
-    parents = [parent for parent in model._meta.get_parent_list() if issubclass(parent, LimitedModel)]
-    return model._meta.proxy or any(parent.limited_by == model.limited_by for parent in parents)
+    others = {_with_the_rows(model), *model._meta.get_parent_list()} - {model}
+    return any(issubclass(each, LimitedModel) and each.limited_by == model.limited_by for each in others)
 
 
 def _features_of(model: type[LimitedModel]) -> tuple[str, ...]:

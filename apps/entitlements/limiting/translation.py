@@ -51,5 +51,7 @@ def _refusal_in(error: Exception) -> LimitReached | None:
     if not isinstance(cause, psycopg.Error) or cause.diag.sqlstate != SQLSTATE:
         return None
     told = json.loads(cause.diag.message_detail or "{}")
-    ceiling = Held(told["feature"], told["limit"], told["source"])
-    return LimitReached(decision_for(None, ceiling.feature, told["requested"], told["used"], ceiling))
+    ceiling = Held(
+        told["feature"], told["limit"], told["source"], told["reason"] or "", told["plan"] or "", told["name"] or ""
+    )
+    return LimitReached(decision_for(ceiling, requested=told["requested"], used=told["used"]))

@@ -1,7 +1,8 @@
 """The last wall: triggers on each counted table of each tenant, also against what no model is asked about."""
 
 import hashlib
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from typing import Any, LiteralString, cast
 
 from django.core.exceptions import FullResultSet
 from django.db import connection
@@ -9,7 +10,8 @@ from django.db.models.sql import Query
 from psycopg import sql
 
 from apps.entitlements.registry import CountedEntity, counted_entities
-from apps.tenants.models import Tenant
+from apps.tenants import schema
+from apps.tenants.models import Provisioning, Tenant
 
 PREFIX = "entitlements_limit_"
 # Goes up whenever what is installed changes.
@@ -29,11 +31,25 @@ def install(tenant: Tenant) -> None:
         if _has_none(cursor):
             return
         wanted = _wanted(tenant)
-        for table, name in _installed(cursor, tenant) - wanted.keys():
-            drop = sql.SQL("DROP TRIGGER {} ON {}")
-            cursor.execute(drop.format(sql.Identifier(name), sql.Identifier(tenant.schema_name, table)))
+        _drop(cursor, tenant, _installed(cursor, tenant) - wanted.keys())
         for statement in wanted.values():
             cursor.execute(statement)
+
+
+def remove(tenant: Tenant) -> None:
+    """Take the triggers off the tenant's tables before migrations change these: they name columns as they were.
+
+    Nor is what a migration adds refused to a tenant above its limit. `install` brings them
+    back, in the same transaction.
+    """
+    with connection.cursor() as cursor:
+        _drop(cursor, tenant, _installed(cursor, tenant))
+
+
+def _drop(cursor: Any, tenant: Tenant, installed: Iterable[tuple[str, str]]) -> None:
+    for table, name in sorted(installed):
+        drop = sql.SQL("DROP TRIGGER {} ON {}")
+        cursor.execute(drop.format(sql.Identifier(name), sql.Identifier(tenant.schema_name, table)))
 
 
 def _has_none(cursor: Any) -> bool:
@@ -56,14 +72,19 @@ _INSTALLED = """
 
 
 def _wanted(tenant: Tenant) -> Wanted:
-    statements = {}
+    return {
+        (table, f"{PREFIX}{event}"): _statement(tenant, table, counted, template)
+        for table, event, counted, template in _each_wanted()
+    }
+
+
+def _each_wanted() -> Iterator[tuple[str, str, list[CountedEntity], LiteralString]]:
     for table, counted in _by_table().items():
-        statements[table, f"{PREFIX}insert"] = _statement(tenant, table, counted, _INSERT)
+        yield table, "insert", counted, _INSERT
         filtered = [each for each in counted if each.filter]
         # Where all rows count, changing one adds none.
         if filtered:
-            statements[table, f"{PREFIX}update"] = _statement(tenant, table, filtered, _UPDATE)
-    return statements
+            yield table, "update", filtered, _UPDATE
 
 
 _INSERT = """
@@ -86,7 +107,7 @@ def _by_table() -> dict[str, list[CountedEntity]]:
     return found
 
 
-def _statement(tenant: Tenant, table: str, counted: list[CountedEntity], template: Any) -> sql.Composed:
+def _statement(tenant: Tenant, table: str, counted: list[CountedEntity], template: LiteralString) -> sql.Composed:
     arguments = [str(tenant.pk)]
     for each in counted:
         arguments += [each.entity, _written(each)]
@@ -116,3 +137,35 @@ def fingerprint() -> str:
     """Another one as soon as the schemas of tenants need other triggers."""
     counted = [(each.entity, table, _condition(each)) for table, several in _by_table().items() for each in several]
     return hashlib.sha256(repr((SHAPE, counted)).encode()).hexdigest()
+
+
+def missing() -> dict[str, list[str]]:
+    """The ready tenants of the current version, by id, whose tables lack triggers, each as `table.trigger`; one query.
+
+    One that is disabled is missing.
+    """
+    wanted = [(table, f"{PREFIX}{event}") for table, event, _, _ in _each_wanted()]
+    tables, names = [table for table, _ in wanted], [name for _, name in wanted]
+    with connection.cursor() as cursor:
+        if _has_none(cursor):
+            return {}
+        cursor.execute(_MISSING, [tables, names, Provisioning.READY, schema.current_version()])
+        return dict(cursor.fetchall())
+
+
+_MISSING = """
+    SELECT tenant.tenant_id, array_agg(wanted.relation || '.' || wanted.name ORDER BY wanted.relation, wanted.name)
+    FROM public.tenants_tenant AS tenant
+    CROSS JOIN unnest(%s::text[], %s::text[]) AS wanted(relation, name)
+    WHERE tenant.provisioning = %s AND tenant.schema_version = %s AND NOT EXISTS (
+        SELECT
+        FROM pg_namespace AS schema
+        JOIN pg_class AS relation ON relation.relnamespace = schema.oid
+        JOIN pg_trigger AS trigger ON trigger.tgrelid = relation.oid
+        WHERE schema.nspname = tenant.schema_name
+            AND relation.relname = wanted.relation
+            AND trigger.tgname = wanted.name
+            AND trigger.tgenabled IN ('O', 'A')
+    )
+    GROUP BY tenant.tenant_id
+"""

@@ -1,14 +1,32 @@
 from django.db import migrations, models
 
+# Whether a tenant may have one of it in any case: while it is provisioned its first administrator is let in, without whom
+# nobody could sign in to mend that it may have no users.
+ADMITS_ONE = """
+    CREATE FUNCTION public.entitlements_admits_one(uuid, text) RETURNS boolean
+    LANGUAGE sql STABLE AS $$
+        SELECT $2 = 'users' AND coalesce(current_setting('tenantry.first_administrator', true) = $1::text, false)
+    $$
+"""
+
 # The limits that are in force, locked in key order: the tenant's ceilings, and nothing at all of what became a
 # feature after they had been worked out, which nobody can have been granted without their being worked out again.
+# Who had to wait must see what the others have committed, which only READ COMMITTED shows.
 HOLD_CEILINGS = """
     CREATE FUNCTION public.entitlements_hold_ceilings(uuid, text[])
-    RETURNS TABLE (feature text, most bigint, source text)
-    LANGUAGE sql AS $$
-        WITH held AS (
+    RETURNS TABLE (feature text, most bigint, source text, reason text, plan text, name text)
+    LANGUAGE plpgsql AS $$
+    #variable_conflict use_column
+    BEGIN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'Limits cannot be kept in a transaction that is %, only in one that is read committed.',
+                current_setting('transaction_isolation');
+        END IF;
+        RETURN QUERY WITH held AS (
             SELECT
-                ceiling.feature,
+                ceiling.feature::text,
+                ceiling.reason::text,
+                ceiling.plan,
                 CASE WHEN ceiling.until <= clock_timestamp() THEN ceiling.limit_after ELSE ceiling."limit" END AS most,
                 CASE WHEN ceiling.until <= clock_timestamp() THEN ceiling.source_after ELSE ceiling.source END AS source
             FROM public.entitlements_ceiling AS ceiling
@@ -22,9 +40,27 @@ HOLD_CEILINGS = """
             ORDER BY ceiling.feature
             FOR NO KEY UPDATE
         )
-        SELECT held.feature, held.most, held.source FROM held
+        SELECT
+            held.feature,
+            CASE WHEN held.most = 0 AND public.entitlements_admits_one($1, held.feature) THEN 1 ELSE held.most END,
+            held.source,
+            held.reason,
+            held.plan,
+            defined.name::text
+        FROM held LEFT JOIN public.plans_feature AS defined ON defined.key = held.feature
         UNION ALL
-        SELECT defined.key, 0, ''
+        SELECT
+            defined.key,
+            public.entitlements_admits_one($1, defined.key)::integer,
+            '',
+            CASE
+                WHEN EXISTS (SELECT FROM public.plans_defaultplan WHERE valid_to IS NULL)
+                    OR EXISTS (SELECT FROM public.plans_planassignment WHERE tenant_id = $1 AND valid_to IS NULL)
+                THEN 'not_in_plan'
+                ELSE 'no_subscription'
+            END,
+            '',
+            defined.name
         FROM public.plans_feature AS defined
         WHERE defined.key = ANY ($2)
             AND defined.kind = 'count'
@@ -33,6 +69,8 @@ HOLD_CEILINGS = """
                 SELECT FROM public.entitlements_ceiling AS ceiling
                 WHERE ceiling.tenant_uuid = $1 AND ceiling.feature = defined.key
             )
+        ORDER BY 1;
+    END
     $$
 """
 
@@ -77,13 +115,20 @@ KEEP_LIMITS = """
                     'limit', ceiling.most,
                     'used', counted - more,
                     'requested', more,
-                    'source', ceiling.source
+                    'source', ceiling.source,
+                    'reason', ceiling.reason,
+                    'plan', ceiling.plan,
+                    'name', ceiling.name
                 )::text;
         END LOOP;
         RETURN NULL;
     END
     $$
 """
+
+# The triggers have gone with their function: migrating forwards makes them in each schema again. Empty, the version
+# would tell of a tenant whose provisioning has stopped that it has no schema yet.
+ARE_BEHIND = "UPDATE public.tenants_tenant SET schema_version = 'without limits' WHERE schema_version <> ''"
 
 
 class Migration(migrations.Migration):
@@ -108,6 +153,8 @@ class Migration(migrations.Migration):
                 ("limit_after", models.BigIntegerField(null=True)),
                 ("soft_after", models.BooleanField(default=False)),
                 ("source_after", models.TextField(blank=True)),
+                ("reason", models.CharField(help_text="Why there may be none where nothing grants any.", max_length=40)),
+                ("plan", models.TextField(blank=True, help_text="The first plan that the tenant holds.")),
                 ("version", models.BigIntegerField(help_text="Of the entitlements that brought the last change.")),
             ],
             options={
@@ -120,6 +167,8 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.RunSQL(ADMITS_ONE, "DROP FUNCTION public.entitlements_admits_one(uuid, text)"),
         migrations.RunSQL(HOLD_CEILINGS, "DROP FUNCTION public.entitlements_hold_ceilings(uuid, text[])"),
         migrations.RunSQL(KEEP_LIMITS, "DROP FUNCTION public.entitlements_keep_limits() CASCADE"),
+        migrations.RunSQL(migrations.RunSQL.noop, ARE_BEHIND),
     ]

@@ -35,9 +35,20 @@ def _effective(document: Document) -> Document:
 
 
 def _plain(value: Any) -> Any:
-    """The same with its maps sorted, so that the order in which things were said does not count."""
+    """The same with its maps sorted and its numbers alike.
+
+    Neither the order in which things were said counts, nor how a number is written:
+    PostgreSQL gives `1e3` back as `1000`.
+    """
     if isinstance(value, Mapping):
         return {str(key): _plain(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
-    return str(value) if isinstance(value, str) else Decimal(value) if type(value) is int else value
+    if isinstance(value, str):
+        return str(value)
+    return _number(value) if isinstance(value, int | float | Decimal) and not isinstance(value, bool) else value
+
+
+def _number(value: int | float | Decimal) -> Decimal:
+    exact = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
+    return Decimal(int(exact)) if exact == exact.to_integral_value() else exact.normalize()

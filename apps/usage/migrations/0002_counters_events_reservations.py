@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-reserved_at'],
-                'indexes': [models.Index(condition=models.Q(('state', 'open')), fields=['tenant_uuid', 'feature', 'period_start', 'expires_at'], name='usage_reservation_open')],
+                'indexes': [models.Index(condition=models.Q(('state', 'open')), fields=['tenant_uuid', 'feature', 'period_start', 'expires_at'], name='usage_reservation_open'), models.Index(condition=models.Q(('state', 'open')), fields=['expires_at'], name='usage_reservation_runs_out')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('amount__gte', 1)), name='usage_reserved_something'), models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('reserved_at'))), name='usage_reserved_for_a_while'), models.CheckConstraint(condition=models.Q(models.Q(('closed_at', None), ('state', 'open')), models.Q(models.Q(('state', 'open'), _negated=True), ('closed_at__isnull', False)), _connector='OR'), name='usage_open_or_closed')],
             },
         ),

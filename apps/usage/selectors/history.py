@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ STEPS = (Unit.HOUR, Unit.DAY, Unit.MONTH)
 
 # What is set aside is not used yet.
 _ADDED_UP = """
-    SELECT date_trunc(%s, e.at, 'UTC'), sum(e.amount)::bigint
+    SELECT date_trunc(%s, e.at, 'UTC'), sum(e.amount)
     FROM usage_usageevent e
     WHERE e.tenant_uuid = %s AND e.feature = %s AND e.at >= %s AND e.at < %s AND e.kind NOT IN ('hold', 'unhold')
     GROUP BY 1
@@ -61,8 +62,9 @@ def history(*, tenant_key: UUID, feature: str, since: datetime, until: datetime,
     if latest is not None and latest.aggregate in GAUGES:
         levels = _Levels(starts, *_told_levels(tenant_key, feature, since, until, by))
         return levels.highest() if latest.aggregate == Aggregate.MAX else levels.last()
-    sums: dict[datetime, int] = dict(_rows(_ADDED_UP, by, tenant_key, feature, since, until))
-    return [Bucket(start, sums.get(start, 0)) for start in starts]
+    # Over several periods it may be more than the database has whole numbers for.
+    sums: dict[datetime, Decimal] = dict(_rows(_ADDED_UP, by, tenant_key, feature, since, until))
+    return [Bucket(start, int(sums.get(start, 0))) for start in starts]
 
 
 @dataclass(frozen=True)

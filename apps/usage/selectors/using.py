@@ -39,9 +39,15 @@ def used_of(*, tenant_keys: Collection[UUID], slots: Collection[Slot], now: date
 
     What nobody ever booked is absent. For several periods of one feature, ask `used_in`.
     """
-    found: dict[UUID, dict[str, int]] = {key: {} for key in tenant_keys}
+    uses = uses_of(tenant_keys=tenant_keys, slots=slots, now=now)
+    return {key: {feature: use.used for feature, use in each.items()} for key, each in uses.items()}
+
+
+def uses_of(*, tenant_keys: Collection[UUID], slots: Collection[Slot], now: datetime) -> dict[UUID, dict[str, Use]]:
+    """As `used_of`, and also what the next amount is added to, and what is only set aside."""
+    found: dict[UUID, dict[str, Use]] = {key: {} for key in tenant_keys}
     for (key, slot), use in used_in(asked=product(tenant_keys, slots), now=now).items():
-        found[key][slot.feature] = use.used
+        found[key][slot.feature] = use
     return found
 
 

@@ -5,6 +5,7 @@ from apps.usage.services.correcting import correct
 from apps.usage.services.ingesting import ingest
 from apps.usage.services.reserving import confirm, expire_reservations, release_reservation, reserve
 from apps.usage.services.totals import record_totals
+from apps.usage.services.usable import refuse_far
 
 __all__ = [
     "confirm",
@@ -13,6 +14,7 @@ __all__ = [
     "expire_reservations",
     "ingest",
     "record_totals",
+    "refuse_far",
     "release",
     "release_reservation",
     "reserve",

@@ -13,7 +13,7 @@ from apps.core.errors import TenantryError
 from apps.tenants.models import Tenant
 from apps.usage.errors import TooManyEvents
 from apps.usage.models import ACTOR_MAX_LENGTH, GAUGES
-from apps.usage.services.booking import key_reused
+from apps.usage.services.booking import key_reused, too_much
 from apps.usage.services.usable import as_json, refuse_amount, refuse_key, refuse_moment
 from apps.usage.types import Ceiling, Ingested, NewEvent, Reception, Slot, Told
 
@@ -92,6 +92,8 @@ def _booked(
 def _result(outcome: str, event_id: UUID, event: NewEvent) -> Ingested:
     if outcome == "reused":
         return Ingested(Reception.CONFLICT, event_id, key_reused(event.key))
+    if outcome == "full":
+        return Ingested(Reception.INVALID, problem=too_much(event.slot))
     return Ingested(Reception(outcome), event_id)
 
 

@@ -28,11 +28,12 @@ def reserve(
     actor: Actor,
     expires_at: datetime,
     now: datetime,
+    closed: bool = False,
 ) -> tuple[Booking, Reservation | None]:
     """Set `amount` aside until `expires_at`, unless that would be more than a hard ceiling allows.
 
     It counts as used, in the period that `now` lies in, until it is released or has run
-    out: by itself, whether or not a job comes by. None: refused.
+    out: by itself, whether or not a job comes by. None: refused. `closed`: see `consume`.
 
     Raises:
         NotReservable: when the slot is a gauge's.
@@ -56,6 +57,7 @@ def reserve(
         at=now,
         now=now,
         expires_at=expires_at,
+        closed=closed,
     )
     if booking.event_id is None:
         return booking, None

@@ -55,7 +55,7 @@ class Command(TenantryCommand):
             say("Preparing the embedded PostgreSQL")
             stage.prepare_database(reset=choices.reset)
             with stage.running(choices, say=say, clock=clock.now) as (running_parts, vendor):
-                stage.play(vendor, clock=clock.now)
+                stage.play(vendor, say=say, clock=clock.now)
                 outcome = stage.outcome(now=clock.now())
                 status.stop()
                 self._tell(outcome)
@@ -78,6 +78,10 @@ class Command(TenantryCommand):
         operator = outcome["operator"]
         self.say(
             f"\n  {'operator':<12} sign in once: {operator['sign_in_link']}\n  {'':<12} then at:      {operator['url']}"
+        )
+        self.say(
+            "\nOn a tenant's host: /app/ to create projects and tasks, and /settings/limits/, /settings/credits/ and "
+            "/settings/usage/ for what it may and has used."
         )
         self.say(
             f"\nEmbedded: the PostgreSQL with its files in {outcome['database']['folder']} (DATABASE_URL uses another)."

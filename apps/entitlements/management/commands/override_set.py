@@ -48,5 +48,5 @@ def _value(text: str | None) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f'--value is {text!r}, but must be JSON, such as true, 5 or "large".') from error

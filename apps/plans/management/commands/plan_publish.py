@@ -30,7 +30,7 @@ class Command(TenantryCommand):
         parser.add_argument("--default", action="store_true", help="every tenant without a plan of its own gets it")
 
     def run(self, *, key: str, name: str, grant: list[str], **options: Any) -> None:
-        now, grants = clock.now(), dict(_read(each) for each in grant)
+        now, grants = clock.now(), _read_all(grant)
         version = catalogue.publish_plan(
             key=key, name=name, grants=grants, add_on=options["add_on"], actor=self.actor, now=now
         )
@@ -48,6 +48,16 @@ def _written(version: PlanVersion) -> dict[str, str]:
     """What it grants, as it is read."""
     grants = catalogue.grants_of(version)
     return {key: write_grant(selectors.feature(key), grants[key]) for key in sorted(grants)}
+
+
+def _read_all(told: list[str]) -> dict[str, Grant]:
+    grants: dict[str, Grant] = {}
+    for each in told:
+        key, granted = _read(each)
+        if key in grants:
+            raise CommandError(f"--grant {each!r} is the second for {key}: a plan grants a feature once.")
+        grants[key] = granted
+    return grants
 
 
 def _read(told: str) -> tuple[str, Grant]:

@@ -1,4 +1,4 @@
-"""What the settings pages show, as data."""
+"""The first settings page: plan, state, limits on entities."""
 
 from dataclasses import dataclass
 from datetime import datetime
