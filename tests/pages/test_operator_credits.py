@@ -89,9 +89,7 @@ class TestPage:
         assert "24 of 30" in grants
         assert "not effective yet" in grants
         ledger = page.partition("Ledger Kind")[2]
-        assert re.search(
-            r"Spent −6 74 Promotional 30 somebody credit-project-creation .* Granted Welcome", ledger
-        )
+        assert re.search(r"Spent −6 74 Promotional 30 somebody credit-project-creation .* Granted Welcome", ledger)
 
     def test_an_object_on_the_tenants_host_is_linked_and_nothing_else(self, staff: Client, acme: Tenant) -> None:
         for ref in ("/app/projects/1/", "//evil.example/", "javascript:alert(1)", "project:7"):
