@@ -20,7 +20,7 @@ from apps.entitlements.snapshot import snapshot_of
 from apps.plans import catalogue, renewing
 from apps.plans.resolution import Grant
 from apps.showcase.models import Project
-from apps.tenants import context
+from apps.tenants import context, schema
 from apps.tenants.models import Tenant
 from tests.entitlements.limits import (
     allow,
@@ -268,8 +268,9 @@ def test_a_tenant_made_while_the_default_plan_changes(
 
     def make() -> int | None:
         published.wait(10)
-        tenant = make_tenant("late")
+        tenant = make_tenant("late", ready=False)
         known = snapshot_of(tenant, now=NOW).features["projects"].entitlement.limit
+        schema.create(tenant)
         made.set()
         return known
 

@@ -1,6 +1,7 @@
 """The last wall while releases change what stands behind it, and telling when it does not stand."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from importlib import import_module
 
 import pytest
@@ -14,12 +15,23 @@ from apps.entitlements.errors import LimitReached
 from apps.entitlements.limiting import ceilings, checks, triggers
 from apps.entitlements.models import Ceiling
 from apps.lifecycle import tasks
-from apps.plans import catalogue
+from apps.plans import catalogue, services
 from apps.plans.errors import UnusableFeature
 from apps.plans.models import Feature
+from apps.plans.resolution import Grant
 from apps.tenants import context, schema
 from apps.tenants.models import Tenant
-from tests.entitlements.limits import acme, allow, committed, count, insert, make_limited, project, without_triggers
+from tests.entitlements.limits import (
+    acme,
+    allow,
+    committed,
+    count,
+    define_projects,
+    insert,
+    make_limited,
+    project,
+    without_triggers,
+)
 from tests.factories import NOW, SOMEBODY, make_tenant
 from tests.tenants.probes import execute
 
@@ -140,6 +152,30 @@ class TestChecks:
     def test_and_is_not_defined(self, db: None, kind: str) -> None:
         with pytest.raises(UnusableFeature, match=f"projects is counted from a model.*not {kind}"):
             catalogue.define_feature(key="projects", kind=kind, actor=SOMEBODY, now=NOW)
+
+
+def test_tenants_that_are_not_alike_are_told_apart(db: None) -> None:
+    """Worked out at once, those that hold the same are worked out once."""
+    define_projects()
+    tenants = [make_tenant(f"tenant-{number}", ready=False) for number in range(8)]
+    grants = {"projects": Grant(limit=5)}
+    more = catalogue.publish_plan(key="more", grants=grants, add_on=True, actor=SOMEBODY, now=NOW)
+    catalogue.publish_plan(key="free", grants=grants, actor=SOMEBODY, now=NOW)
+    catalogue.set_default_plan(key="free", actor=SOMEBODY, now=NOW)
+    for tenant, quantity in zip(tenants[1:3], (2, 3), strict=True):
+        services.assign_plans(
+            tenant=tenant, assigned=[services.Assigned("sub", tenant.tenant_id, more, quantity)], now=NOW
+        )
+    days = [clock.now() + timedelta(days=each) for each in (1, 2)]
+    for tenant, limit, until in zip(tenants[3:], (6, 7, 7, 7, None), (None, None, *days, None), strict=True):
+        allow(tenant, limit, until=until)
+    Ceiling.objects.all().delete()
+    ceilings.keep(None, NOW)
+    kept = {row.tenant_uuid: row for row in Ceiling.objects.filter(feature="projects")}
+    found = [(kept[each.pk].limit, kept[each.pk].until, kept[each.pk].limit_after) for each in tenants]
+    assert [limit for limit, *_ in found] == [5, 15, 20, 6, 7, 7, 7, None]
+    assert [until for _, until, _ in found] == [None] * 5 + days + [None]
+    assert [after for *_, after in found] == [None] * 5 + [5, 5, None]
 
 
 class TestEveryNight:

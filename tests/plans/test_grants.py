@@ -102,7 +102,9 @@ TERMS = st.builds(
     on_downgrade=st.sampled_from(["block", "freeze", "grace"]),
 )
 JSON = st.recursive(
-    st.integers() | st.booleans() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+    st.integers()
+    | st.booleans()
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9),
     st.lists,
     max_leaves=5,
 )

@@ -7,6 +7,7 @@ from django.core.checks import Error, Warning
 from django.db import ProgrammingError, connection, transaction
 from django.db.utils import DatabaseError
 
+from apps.core import append_only
 from apps.usage import checks
 from apps.usage.models import UsageEvent
 from tests.usage.calling import a_tenant, consume
@@ -68,5 +69,5 @@ def test_the_check_notices_a_privilege_that_came_back(privilege: str) -> None:
 
 
 def test_a_superuser_is_warned_of() -> None:
-    found = checks._superuser("usage_usageevent")
+    found = append_only.superuser(["usage_usageevent"], app="usage")
     assert (found.id, type(found)) == ("usage.W001", Warning)
