@@ -15,8 +15,6 @@ from apps.plans.resolution import Entitlement, Origin
 from apps.plans.terms import NUMBERED, Kind
 from apps.tenants.models import Provisioning, Tenant
 
-REFUSING = frozenset({Reason.TENANT_NOT_FOUND, Reason.TENANT_SUSPENDED})
-
 
 def check(*, tenant: Tenant | None, feature: str, requested: Any = 1, now: datetime) -> Decision:
     """Whether a tenant may use a feature, or so much more of it; books nothing.
